@@ -1,0 +1,75 @@
+# Liên Thông. `make` alone lists what can be made; everything happens inside this folder.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+PROVINCE ?= var/province
+ROUNDS ?= 50
+
+.PHONY: help setup check test kill demo run lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install everything into .venv and leave .venv/bin/lgsp (does nothing when up to date)
+
+# Python from 3.11 with venv; on Debian and Ubuntu the latter is a package of its own, installed here when we may.
+$(STAMP): requirements-dev.txt pyproject.toml gateway/__init__.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Cần Python từ 3.11 trở lên; hãy cài đặt rồi chạy lại, ví dụ: make setup PYTHON=python3.12" >&2; \
+	  echo "Python 3.11 or newer is needed; install it and run again, for example: make setup PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	      "$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+	  fi; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python này thiếu mô-đun venv; quản trị viên máy hãy cài, ví dụ: apt install python3-venv" >&2; \
+	  echo "This Python lacks venv; the machine's administrator installs it, for example: apt install python3-venv" >&2; \
+	  exit 1; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: $(STAMP) ## format, lint, types and floors: changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+test: $(STAMP) ## the whole suite (with CI=true a skipped test is a failed one)
+	$(BIN)/python -m pytest
+
+kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
+	$(BIN)/python -m pytest tests/kill --rounds=$(ROUNDS)
+
+demo: $(STAMP) ## a small province on this machine: a story that ends by itself
+	@$(BIN)/lgsp demo
+
+run: $(STAMP) ## serve a province folder, made on the fly if absent (PROVINCE=var/province)
+	@[ -e $(PROVINCE)/lgsp.toml ] || { mkdir -p $(dir $(PROVINCE)); $(BIN)/lgsp init $(PROVINCE); }
+	$(BIN)/lgsp -C $(PROVINCE) apply
+	exec $(BIN)/lgsp -C $(PROVINCE) serve
+
+# Names, versions and hashes for every platform; a version already locked stays unless UPGRADE asks otherwise:
+# make lock UPGRADE=--upgrade, or UPGRADE='--upgrade-package lxml'.
+LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+lock: ## write requirements*.txt anew from pyproject.toml (needs the network)
+	@[ -x .venv-lock/bin/uv ] || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv; }
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove what the tools left behind, var/ and .venv
+	rm -rf $(VENV) .venv-lock var build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
