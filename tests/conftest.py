@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+# How long one example takes says more about the machine than about the rule it tests.
+hypothesis.settings.register_profile("lienthong", deadline=None)
+hypothesis.settings.load_profile("lienthong")
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
