@@ -1,0 +1,1 @@
+"""The rules of the bus as pure values and functions: no clock, socket, file, log, chance or ``async``."""
