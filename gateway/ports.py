@@ -88,26 +88,33 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased delivery with what is needed to hand it over: the original envelope and its descriptors."""
+    """A leased delivery with what is needed to hand it over: the original envelope and its descriptors.
+
+    ``digest`` and ``recipients`` are the message's own (see NewMessage): what its receipts name.
+    """
 
     delivery: Delivery
     envelope: bytes
     id: str
     type: str
     version: str
+    digest: str
+    recipients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A step of one delivery: written only where it still is exactly as ``before``, with its attempt if any.
 
-    ``leaf`` is a receipt payload (an outcome of the delivery) kept in the journal by the same transaction.
+    ``leaf`` is a receipt payload (an outcome of the delivery) kept in the journal by the same transaction;
+    ``proof`` the recipient's own checked receipt (compact JWS), kept with the delivery.
     """
 
     before: Delivery
     after: Delivery
     attempt: Attempt | None = None
     leaf: bytes | None = None
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,7 @@ class RecordedDelivery:
     delivery: Delivery
     attempts: tuple[Attempt, ...]
     blocked_by: str | None = None
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +236,9 @@ class Ledger(Protocol):
 
     async def expire(self, now: float, *, limit: int = 500) -> list[Delivery]:
         """Deliveries that are queued, held or blocked and whose ``expires`` has passed, as they are now (not changed)."""
+
+    async def missing_files(self, source: str, digests: Sequence[str]) -> tuple[str, ...]:
+        """Which of these files ``source`` may not name: not held, or no right to them."""
 
     async def find(self, key: str) -> Record | None:
         """A message by its key or by the id of one of its translations."""

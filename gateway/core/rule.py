@@ -9,11 +9,15 @@ rule stands. No rule evaluates an expression, matches a pattern, calls Python or
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
-type_of_path = tuple[str | int, ...]
+from gateway.core.forms import NUMBER_FORMS, read_day, read_moment, read_number, write_moment, write_number
+
+#: Where a rule reads or writes: member names from the record (or the item) down; () is the whole of it.
 Path = tuple[str, ...]
+#: Where a value stands in the data: member names and array positions.
+Place = tuple[str | int, ...]
 
 
 class _Absent:
@@ -28,8 +32,8 @@ ABSENT: Final = _Absent()
 class Carried(NamedTuple):
     """One value that reached the result: from where to where, and whether nothing of it was lost on the way."""
 
-    source: type_of_path
-    target: type_of_path
+    source: Place
+    target: Place
     exact: bool
 
 
@@ -60,8 +64,8 @@ def same(left: Any, right: Any) -> bool:
 class Page:
     """The result while it is being written, with an account of where each part came from."""
 
-    source: type_of_path = ()
-    target: type_of_path = ()
+    source: Place = ()
+    target: Place = ()
     root: Any = ABSENT
     carried: list[Carried] = field(default_factory=list)
 
@@ -84,7 +88,7 @@ class Page:
         place[path[-1]] = value
         return True
 
-    def carry(self, source: type_of_path, target: type_of_path, *, exact: bool) -> None:
+    def carry(self, source: Place, target: Place, *, exact: bool) -> None:
         """Note that ``source`` reached ``target``; both relative to this page."""
         self.carried.append(Carried((*self.source, *source), (*self.target, *target), exact))
 
@@ -162,10 +166,11 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """``constant`` and ``default``: a value of the author's, where nothing stands yet."""
+    """``constant`` and ``default``: a value of the author's; a default (``fills``) only where nothing stands yet."""
 
     value: Any
     target: Path
+    fills: bool = False
     sources: tuple[Path, ...] = ()
 
     @property
@@ -404,8 +409,3 @@ def write_all(rules: tuple[tuple[Condition | None, Rule], ...], record: Any, pag
     for condition, rule in rules:
         if condition is None or condition.holds(record):
             rule.write(record, page)
-
-
-NUMBER_FORMS: Final = frozenset({"integer", "text", "grouped"})
-DATE_FORMS: Final = {"iso-date": "%Y-%m-%d", "vn-date": "%d/%m/%Y", "slash-date": "%Y/%m/%d"}
-MOMENT_FORMS: Final = {"vn-date-time": "%d/%m/%Y %H:%M:%S", "slash-date-time": "%Y/%m/%d %H:%M:%S"}
