@@ -1,0 +1,217 @@
+"""Attached files: out of base64 and ZIP, told by their first bytes and not by what the sender says of them.
+
+Packaging as the axis' official software does it: pdf, doc, docx and zip travel as they are, every other kind
+as a ZIP with one entry while the name stays the file's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from gateway.core.edxml import archive
+from gateway.core.edxml.values import Attachment
+from gateway.core.faults import Text
+
+Warn = Callable[..., None]
+
+PDF: Final = "application/pdf"
+ZIP: Final = "application/zip"
+_OCTETS: Final = "application/octet-stream"
+_OLE: Final = "application/x-ole-storage"
+
+_MAGICS: Final = (
+    (b"%PDF-", PDF),
+    (archive.MAGIC, ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLE),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"{\\rtf", "application/rtf"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"\x1f\x8b\x08", "application/gzip"),
+)
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+_PACKAGES: Final = {
+    "docx": f"{_OFFICE}wordprocessingml.document",
+    "xlsx": f"{_OFFICE}spreadsheetml.sheet",
+    "pptx": f"{_OFFICE}presentationml.presentation",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+}
+_OLD_OFFICE: Final = {
+    "doc": "application/msword",
+    "xls": "application/vnd.ms-excel",
+    "ppt": "application/vnd.ms-powerpoint",
+}
+#: Kinds sent as they are, with the (non-standard) types that the official software writes and old readers expect.
+_SENT_AS_IS: Final = {"pdf": PDF, "doc": "application/doc", "docx": "application/docx", "zip": ZIP}
+#: What each declared type may truly be. A type that is not here promises nothing.
+_PROMISES: Final[dict[str, frozenset[str]]] = {
+    PDF: frozenset({PDF}),
+    ZIP: frozenset({ZIP}),
+    "application/x-zip-compressed": frozenset({ZIP}),
+    "image/png": frozenset({"image/png"}),
+    "image/jpeg": frozenset({"image/jpeg"}),
+    "image/gif": frozenset({"image/gif"}),
+    "image/tiff": frozenset({"image/tiff"}),
+    "application/doc": frozenset({_OLE, "application/rtf", "text/plain", "application/xml", _OCTETS}),
+    "application/msword": frozenset({_OLE, "application/rtf", "text/plain", "application/xml", _OCTETS}),
+    "application/vnd.ms-excel": frozenset({_OLE, "text/plain", "application/xml", _OCTETS}),
+    "application/rtf": frozenset({"application/rtf"}),
+    "application/docx": frozenset({ZIP}),
+    **{media: frozenset({ZIP}) for media in _PACKAGES.values()},
+}
+_TEXTUAL: Final = frozenset({"text/plain", "application/xml", "application/rtf"})
+_REPLACEMENT: Final = "�".encode()
+#: So many U+FFFD, and so close together, do not stand in a binary file by chance.
+_MANGLED: Final = 8
+_MANGLED_IN: Final = 1000
+#: How much of a file is looked at to tell what it is.
+_HEAD: Final = 4096
+
+_CLOSED: Final[dict[archive.Trouble, Text]] = {
+    "several": Text("trong gói có nhiều tệp", "it holds several files"),
+    "unsafe-name": Text("tên tệp bên trong chứa đường dẫn", "the name inside it is a path"),
+    "encrypted": Text("gói có mật khẩu", "it is locked with a password"),
+    "too-large": Text("dung lượng sau khi giải nén quá lớn", "it would become too large when unpacked"),
+}
+
+
+class Declared(NamedTuple):
+    """What a message says about one attachment, before its content is looked at."""
+
+    content_id: str
+    name: str
+    description: str | None
+    type: str | None
+
+
+class Packed(NamedTuple):
+    """An attachment as it is sent: the type to declare and the bytes to encode."""
+
+    type: str
+    data: bytes
+
+
+def detect(content: bytes, name: str) -> str:
+    """The media type of ``content`` by its first bytes; ``name`` only tells kinds apart that share their magic."""
+    media = next((media for magic, media in _MAGICS if content.startswith(magic)), None)
+    extension = _extension(name)
+    if media == ZIP:
+        return _PACKAGES.get(extension, ZIP)
+    if media == _OLE:
+        return _OLD_OFFICE.get(extension, _OLE)
+    if media is not None:
+        return media
+    try:
+        # Incremental: the cut may fall inside a letter.
+        text = codecs.getincrementaldecoder("utf-8")().decode(content[:_HEAD])
+    except UnicodeDecodeError:
+        return _OCTETS
+    if "\x00" in text:
+        return _OCTETS
+    return "application/xml" if text.lstrip("\ufeff \t\r\n").startswith("<?xml") else "text/plain"
+
+
+def take(declared: Declared, encoded: str | None, limit: int, warn: Warn) -> Attachment:
+    """The attachment whose base64 is ``encoded`` (None: no content came), unpacked to at most ``limit`` bytes.
+
+    ``warn(name, **facts)`` is called for whatever is odd: content that is absent, undecodable, damaged or not of
+    the declared type. Nothing is raised: an attachment that cannot be opened is kept as it came.
+    """
+    data = None if encoded is None else _decode(encoded)
+    if not data:
+        warn("empty-attachment" if data is not None or encoded is None else "undecodable-attachment")
+        return _attachment(declared, b"", broken=True)
+    sent = _family(data)
+    if not _keeps_promise(declared.type, sent, data):
+        warn("untrue-type", value=declared.type or "", taken=sent)
+    attachment = _opened(declared, data, sent, limit, warn)
+    if attachment.detected_type not in _TEXTUAL:
+        count = attachment.content.count(_REPLACEMENT)
+        if count >= _MANGLED and count * _MANGLED_IN >= len(attachment.content):
+            warn("mangled-attachment", value=count)
+    return attachment
+
+
+def _opened(declared: Declared, data: bytes, sent: str, limit: int, warn: Warn) -> Attachment:
+    if sent != ZIP or _extension(declared.name) == "zip":
+        return _attachment(declared, data)
+    inside = archive.unwrap(data, limit)
+    if isinstance(inside, bytes):
+        return _attachment(declared, inside, wrapped="zip")
+    if inside == "broken":
+        warn("broken-archive")
+        return _attachment(declared, data, broken=True)
+    # A .docx *is* a ZIP of several files; so is whatever honestly calls itself one.
+    if inside != "several" or _extension(declared.name) not in _PACKAGES:
+        warn("unopened-archive", reason=_CLOSED[inside])
+    return _attachment(declared, data)
+
+
+def pack(attachment: Attachment, limit: int) -> Packed:
+    """The bytes to send for an attachment, wrapped or not so that ``take`` gives its content back exactly."""
+    name, content = attachment.name, attachment.content
+    as_is = _SENT_AS_IS.get(_extension(name))
+    if attachment.broken:
+        return Packed(attachment.declared_type or as_is or _OCTETS, content)
+    # A .doc that is itself a ZIP of one file would lose that layer at the reader's: it gets one to lose.
+    # So does what cannot be sent as it is without looking damaged.
+    if as_is == ZIP or (as_is is not None and content and not _would_be_opened(content, limit)):
+        return Packed(as_is, content)
+    return Packed(ZIP, archive.wrap(name, content))
+
+
+def _would_be_opened(content: bytes, limit: int) -> bool:
+    if not content.startswith(archive.MAGIC):
+        return False
+    inside = archive.unwrap(content, limit)
+    return isinstance(inside, bytes) or inside == "broken"
+
+
+def _attachment(
+    declared: Declared, content: bytes, *, wrapped: Literal["none", "zip"] = "none", broken: bool = False
+) -> Attachment:
+    return Attachment(
+        content_id=declared.content_id,
+        name=declared.name,
+        content=content,
+        description=declared.description,
+        declared_type=declared.type,
+        detected_type=detect(content, declared.name),
+        wrapped=wrapped,
+        broken=broken,
+    )
+
+
+def _decode(encoded: str) -> bytes | None:
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _extension(name: str) -> str:
+    _, dot, extension = name.strip().rpartition(".")
+    return extension.casefold() if dot else ""
+
+
+def _family(data: bytes) -> str:
+    """The media type by magic alone, with all ZIPs one family and all old office files another."""
+    return detect(data, "")
+
+
+def _keeps_promise(declared: str | None, sent: str, data: bytes) -> bool:
+    media = (declared or "").partition(";")[0].strip().casefold()
+    if media.startswith("text/"):
+        return sent in _TEXTUAL or (sent == _OCTETS and b"\x00" not in data[:_HEAD])
+    promise = _PROMISES.get(media)
+    return promise is None or sent in promise
