@@ -214,31 +214,40 @@ class Ledger(Protocol):
         """
 
     async def due(self, now: float) -> tuple[frozenset[str], float | None]:
-        """Recipients with queued deliveries due at ``now``, and the next moment at which another gets due."""
+        """Recipients with deliveries claimable at ``now``, and the next moment after it at which a queued one is due."""
 
     async def claim(self, wanted: Mapping[str, int], *, owner: str, now: float, until: float) -> list[Claim]:
         """Lease up to ``wanted[recipient]`` due deliveries of each recipient: urgent first, then by due, then by age.
 
         At most one delivery a lane is claimable at any time. One whose ``expires`` has passed is not claimed.
+        The deliveries come as they are after the step: leased by ``owner`` until ``until``.
         """
 
-    async def record_many(self, changes: Sequence[Change]) -> list[bool]:
-        """Write each step where the delivery still is as ``before``; says which were written.
+    async def record_many(self, changes: Sequence[Change], *, now: float) -> list[bool]:
+        """Write each step where the delivery still is as ``before``, in this order; says which were written.
 
-        A step that ends a delivery frees the next one of its lane (queued, or held where the destination is
-        on hold). A step to ``queued`` of a delivery whose destination is on hold makes it held. A Delivered
-        step gives the recipient the right to name the message's files.
+        A step that ends a delivery frees the next one of its lane at ``now`` (queued, or held where the
+        destination is on hold), unless an earlier one is still open. A step to ``queued`` of a delivery whose
+        destination is on hold makes it held. A Delivered step gives the recipient the right to name the
+        message's files. Of a step that was not written, neither attempt nor leaf nor proof is kept.
         """
 
     async def lapse(self, now: float, *, owner: str | None = None) -> list[Delivery]:
-        """Give back leases that ended by ``now``, or (``owner``) every lease of that owner; an attempt
-        ``lapsed`` is kept for each. Returns the deliveries as they are after it."""
+        """Give back leases that ended by ``now``, or (``owner``) every lease of that owner and no other's.
+
+        An attempt ``lapsed``, from the claim to the end of the lease, is kept for each; the next lease carries
+        the same number. Returns the deliveries as they are after it: queued, or held where the destination is
+        on hold.
+        """
 
     async def expire(self, now: float, *, limit: int = 500) -> list[Delivery]:
-        """Deliveries that are queued, held or blocked and whose ``expires`` has passed, as they are now (not changed)."""
+        """Deliveries that are queued, held or blocked and whose ``expires`` has passed, as they are now (not changed).
+
+        The youngest come first: recorded in this order, none frees another that is to expire as well.
+        """
 
     async def missing_files(self, source: str, digests: Sequence[str]) -> tuple[str, ...]:
-        """Which of these files ``source`` may not name: not held, or no right to them."""
+        """Which of these files ``source`` may not name: not held, or no right to them; each once, in this order."""
 
     async def find(self, key: str) -> Record | None:
         """A message by its key or by the id of one of its translations."""
@@ -267,7 +276,10 @@ class Ledger(Protocol):
         """Clear ``owes_outcome`` where state and replays are still those."""
 
     async def hold(self, recipient: str, *, at: float, audit: AuditRow) -> int:
-        """Put a destination on hold: its queued deliveries become held, new ones too. Answers how many."""
+        """Put a destination on hold: its queued deliveries become held, new ones too. Answers how many.
+
+        What is leased stays so until it is settled. A second hold keeps the moment of the first.
+        """
 
     async def release(self, recipient: str, *, at: float, audit: AuditRow) -> int:
         """Lift the hold: held deliveries are queued again. Answers how many."""
@@ -282,8 +294,11 @@ class Ledger(Protocol):
         """The file where ``system`` uploaded it, sent or was sent a message that names it; else None."""
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
-        """Forget files that no message names and whose last grant is older than ``before``; ``remove`` is
-        called inside the transaction, so that accept and sweep exclude each other."""
+        """Forget files that no message names and whose last grant is older than ``before``; answers how many.
+
+        Every right to them is withdrawn before, and ``remove`` is called inside a transaction, so that accept
+        and sweep exclude each other, and a crash between leaves nobody a right to bytes that are gone.
+        """
 
     async def audit(self, rows: Sequence[AuditRow]) -> None:
         """Keep audit rows in the journal."""
@@ -295,7 +310,7 @@ class Ledger(Protocol):
         """Leaves of the journal from number ``after`` on: (number, ``receipt`` or ``audit``, exact bytes)."""
 
     async def use_once(self, token: str, *, until: float, now: float) -> bool:
-        """True the first time a one-time token is seen (kept until ``until``), False ever after."""
+        """True the first time a one-time token is seen, False ever after until ``until`` has passed."""
 
     async def registry(self) -> tuple[int, list[RegistryRow]]:
         """The version of the registry and all its rows."""
@@ -311,10 +326,13 @@ class Ledger(Protocol):
         delete: Sequence[tuple[RowKind, str]],
         audit: Sequence[AuditRow],
     ) -> bool:
-        """Write the difference where the version is still the expected one; the version goes up by one."""
+        """Write the difference, with its audit rows, where the version is still the expected one; it goes up by one.
+
+        The version of an empty registry is 0. A row both deleted and put is put.
+        """
 
     async def is_writable(self) -> bool:
-        """Whether a transaction can be committed now (for readiness)."""
+        """Whether a transaction can be committed now (for readiness); answers within 3 seconds."""
 
 
 # ------------------------------------------------------------------------------- spool, broker, clock, bus

@@ -1,0 +1,1 @@
+"""What keeps: ledgers of messages (memory, SQLite) and the spool of files."""
