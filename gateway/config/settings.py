@@ -1,0 +1,214 @@
+"""lgsp.toml and the environment, read once into frozen values; the only reader of either."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from gateway.config.documents import Document, raise_all, read_document
+from gateway.config.judging import judge, schema
+from gateway.config.measures import parse_size
+from gateway.core.codes import split_system
+from gateway.core.faults import Misconfigured, Text
+
+FILE: Final = "lgsp.toml"
+LogLevel = Literal["debug", "info", "warning", "error"]
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_KILL_AT: Final = re.compile(r"([a-z0-9._-]{1,64}):([1-9][0-9]{0,8})\Z")
+_LARGEST_FILE: Final = 64 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one gateway is told at start. Paths are absolute.
+
+    Each value's default and its reason stand in the published schema (``schemas/lgsp.schema.json``).
+    """
+
+    #: The province folder.
+    folder: Path
+    system: str
+    host: str
+    port: int
+    public_url: str
+    data: Path
+    signing_key: Path
+    certificate: Path
+    webhook_key: Path
+    store_url: str
+    broker_url: str
+    files_folder: Path
+    #: In bytes.
+    file_limit: int
+    #: Glob patterns below the province folder.
+    trust_roots: tuple[str, ...]
+    trust_crls: tuple[str, ...]
+    #: The province's own, in the order listed; the built-in ones come beside them.
+    contract_folders: tuple[Path, ...]
+    adapter_folders: tuple[Path, ...]
+    log_level: LogLevel = "info"
+    #: For kill tests: die at the so-many-th visit to this write point.
+    kill_at: tuple[str, int] | None = None
+
+    @property
+    def agency(self) -> str:
+        """The code of the gateway's own agency."""
+        return self.system.partition("/")[0]
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file that ``store.url`` names."""
+        return self.folder / self.store_url.partition(":")[2]
+
+    @property
+    def listen(self) -> str:
+        """``HOST:PORT`` as people write it, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def shown(self, path: Path) -> str:
+        """``path`` as people know it: relative to the province folder where it lies within."""
+        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+
+
+def read_settings(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the province folder; raises Misconfigured with every mistake found.
+
+    Of the environment: ``LGSP_LOG`` (debug, info, warning, error) and ``LGSP_KILL_AT`` (``NAME:COUNT``).
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would replace a link the operator chose
+    path = folder / FILE
+    if not path.is_file():
+        raise Misconfigured(
+            str(path),
+            Text("Không có tệp lgsp.toml trong thư mục này", "There is no lgsp.toml in this folder"),
+            Text(
+                "Hãy tạo thư mục tỉnh bằng lệnh: lgsp init THƯ_MỤC, hoặc chỉ đúng thư mục: lgsp -C THƯ_MỤC …",
+                "Make a province folder with: lgsp init DIR, or name the right one: lgsp -C DIR …",
+            ),
+        )
+    document = read_document(path, FILE)
+    mistakes = judge(document, schema("lgsp"))
+    level, kill_at = _environment(environ, mistakes)
+    if not mistakes:
+        mistakes += _beyond_schema(document)
+    raise_all(mistakes)
+    return _settings(folder, document.values, level, kill_at)
+
+
+def _value(values: Mapping[str, Any], table: str, key: str) -> Any:
+    written = values.get(table, {})
+    return written[key] if key in written else schema("lgsp")["properties"][table]["properties"][key]["default"]
+
+
+def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at: tuple[str, int] | None) -> Settings:
+    def at(table: str, key: str) -> Path:
+        return folder / str(_value(values, table, key))
+
+    listen = str(_value(values, "gateway", "listen"))
+    host, _, port = listen.rpartition(":")
+    return Settings(
+        folder=folder,
+        system=values["gateway"]["system"],
+        host=host.strip("[]"),
+        port=int(port),
+        public_url=str(values["gateway"].get("public_url", f"http://{listen}")).rstrip("/"),
+        data=at("gateway", "data"),
+        signing_key=at("keys", "signing"),
+        certificate=at("keys", "certificate"),
+        webhook_key=at("keys", "webhook"),
+        store_url=_value(values, "store", "url"),
+        broker_url=_value(values, "broker", "url"),
+        files_folder=at("files", "folder"),
+        file_limit=parse_size(_value(values, "files", "limit")),
+        trust_roots=tuple(_value(values, "trust", "roots")),
+        trust_crls=tuple(_value(values, "trust", "crls")),
+        contract_folders=tuple(folder / each for each in _value(values, "contracts", "folders")),
+        adapter_folders=tuple(folder / each for each in _value(values, "adapters", "folders")),
+        log_level=level,
+        kill_at=kill_at,
+    )
+
+
+def _environment(environ: Mapping[str, str], mistakes: list[Misconfigured]) -> tuple[LogLevel, tuple[str, int] | None]:
+    level = environ.get("LGSP_LOG", "info").lower()
+    known = next((one for one in _LEVELS if one == level), None)
+    if known is None:
+        mistakes.append(
+            Misconfigured(
+                "LGSP_LOG",
+                Text(f"Không có mức nhật ký {level}", f"There is no log level {level}"),
+                Text(f"Phải là một trong: {', '.join(_LEVELS)}.", f"It must be one of: {', '.join(_LEVELS)}."),
+            )
+        )
+    written = environ.get("LGSP_KILL_AT")
+    found = _KILL_AT.match(written) if written else None
+    if written and found is None:
+        mistakes.append(
+            Misconfigured(
+                "LGSP_KILL_AT",
+                Text("Giá trị không theo dạng TÊN:SỐ", "The value is not NAME:COUNT"),
+                Text("Biến này chỉ dành cho kiểm thử; hãy bỏ đi.", "This variable is for tests only; leave it out."),
+            )
+        )
+    return known or "info", None if found is None else (found[1], int(found[2]))
+
+
+def _beyond_schema(document: Document) -> list[Misconfigured]:
+    """What a schema cannot say: ports, stores and brokers that this version has, folders that were listed."""
+    mistakes: list[Misconfigured] = []
+    values = document.values
+
+    def mistake(table: str, key: str, wrong: Text, right: Text) -> None:
+        mistakes.append(document.mistake((table, key), wrong, right))
+
+    if split_system(values["gateway"]["system"]) is None:
+        right = Text('Ví dụ đúng: "H33.14/lgsp".', 'For example: "H33.14/lgsp".')
+        mistake("gateway", "system", Text("Đây không phải tên một hệ thống", "This names no system"), right)
+    port = int(str(_value(values, "gateway", "listen")).rpartition(":")[2])
+    if port > 65535:
+        mistake(
+            "gateway",
+            "listen",
+            Text(f"Không có cổng {port}", f"There is no port {port}"),
+            Text("Cổng từ 0 đến 65535, ví dụ 8600.", "A port is from 0 to 65535, for example 8600."),
+        )
+    if "public_url" in values["gateway"] and not _is_url(values["gateway"]["public_url"]):
+        right = Text('Ví dụ đúng: "https://lgsp.example.vn".', 'For example: "https://lgsp.example.vn".')
+        mistake("gateway", "public_url", Text("Địa chỉ không dùng được", "The address cannot be used"), right)
+    _check_store(str(_value(values, "store", "url")), mistake)
+    broker = str(_value(values, "broker", "url"))
+    if broker != "local":
+        wrong = (
+            Text("Phiên bản này chưa hỗ trợ RabbitMQ", "This version does not support RabbitMQ yet")
+            if broker.startswith(("amqp://", "amqps://"))
+            else Text(f"Không có loại trung chuyển {broker}", f"There is no such broker: {broker}")
+        )
+        mistake("broker", "url", wrong, Text('Hãy ghi "local".', 'Write "local".'))
+    limit = parse_size(str(_value(values, "files", "limit")))
+    if not 1 <= limit <= _LARGEST_FILE:
+        right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")
+        mistake("files", "limit", Text("Giới hạn không dùng được", "This limit cannot be used"), right)
+    return mistakes
+
+
+def _check_store(url: str, mistake: Any) -> None:
+    right = Text('Hãy ghi "sqlite:var/lgsp.db".', 'Write "sqlite:var/lgsp.db".')
+    if url.startswith(("postgresql://", "postgres://")):
+        wrong = Text("Phiên bản này chưa hỗ trợ PostgreSQL", "This version does not support PostgreSQL yet")
+        mistake("store", "url", wrong, right)
+    elif not url.startswith("sqlite:") or url in {"sqlite:", "sqlite://"} or "\0" in url:
+        scheme = url.partition(":")[0]
+        mistake("store", "url", Text(f"Không có loại kho {scheme}", f"There is no store of kind {scheme}"), right)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0 and not parts.username
+    except ValueError:
+        return False
