@@ -214,7 +214,7 @@ class Ledger(Protocol):
         """
 
     async def due(self, now: float) -> tuple[frozenset[str], float | None]:
-        """Recipients with deliveries claimable at ``now``, and the next moment after it at which a queued one is due."""
+        """Recipients with deliveries claimable at ``now``, and the next moment at which another queued one is due."""
 
     async def claim(self, wanted: Mapping[str, int], *, owner: str, now: float, until: float) -> list[Claim]:
         """Lease up to ``wanted[recipient]`` due deliveries of each recipient: urgent first, then by due, then by age.
@@ -255,7 +255,7 @@ class Ledger(Protocol):
     async def envelope(self, key: str) -> bytes | None:
         """The original envelope of a message; None where unknown or no longer kept."""
 
-    async def delivery(self, id: str) -> Delivery | None:  # noqa: A002
+    async def delivery(self, id: str) -> Delivery | None:
         """One delivery by id, as it is now."""
 
     async def deliveries(

@@ -1,0 +1,1 @@
+"""What wakes: the bell of one process."""
