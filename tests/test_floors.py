@@ -19,9 +19,9 @@ PRODUCT = {path: text for path, text in SOURCES.items() if path.parts[0] != "tes
 CORE = {path: text for path, text in PRODUCT.items() if path.parts[:2] == ("gateway", "core")}
 
 FLOORS = [
-    {"core", "telemetry"},
+    {"core", "telemetry", "checkpoints"},
     {"ports", "config", "client"},
-    {"relay", "store", "broker", "adapters", "trust"},
+    {"relay", "store", "broker", "adapters", "trust", "tongues"},
     {"api", "console", "reports"},
     {"compose"},
     {"cli", "testkit"},

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core import jws
-from gateway.core.contract import parse_dataschema
 from gateway.core.faults import Rejected, Text
 from gateway.core.moments import parse_moment
 from gateway.core.strictjson import StrictJsonError, parse_strict
@@ -32,6 +31,7 @@ GATEWAY_ONLY: Final = frozenset(
     {"sealedby", "originsource", "originid", "origindigest", "rulesdigest", "queryid", "querydigest"}
 )
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_DATASCHEMA: Final = re.compile(r"urn:lgsp:contract:([^:\s]+):([0-9]{1,4}\.[0-9]{1,4})\Z", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"[a-z0-9]+\Z")
 _REQUIRED: Final = ("specversion", "id", "source", "type", "dataschema", "subject", "time", "datacontenttype", "data")
 _STRINGS: Final = ("purpose", "correlationid", "causationid", "traceparent", "tracestate", "bus")
@@ -263,13 +263,14 @@ def _moment(event: Mapping[str, Any], name: str) -> float:
 
 
 def _version(kind: str, dataschema: str) -> str:
-    named = parse_dataschema(dataschema)
-    if named is None or named[0] != kind:
+    """The MAJOR.MINOR of ``dataschema``; whether such a contract exists is asked later, by its own name."""
+    named = _DATASCHEMA.match(dataschema)
+    if named is None or named[1] != kind:
         raise malformed(
             "dataschema phải là urn:lgsp:contract:TÊN:CHÍNH.PHỤ với TÊN trùng type.",
             "dataschema must be urn:lgsp:contract:NAME:MAJOR.MINOR with NAME equal to type.",
         )
-    return named[1]
+    return named[2]
 
 
 def _recipients(to: str) -> tuple[str, ...]:

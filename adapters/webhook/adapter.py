@@ -1,0 +1,191 @@
+"""Push over HTTP: one POST per message, signed per Standard Webhooks, answered by a status code.
+
+Any 2xx means taken. 400, 413, 415 and 422 refuse this message for good. 410 asks for no more. Everything
+else, redirects included, is the destination's fault and is tried again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+import aiohttp
+from yarl import URL
+
+from adapters.webhook.address import check_address, literal_address, resolver_arguments
+from gateway.core.faults import (
+    DestinationGone,
+    Misconfigured,
+    PermanentFailure,
+    Text,
+    TimedOut,
+    TransientFailure,
+)
+from gateway.core.jws import signature_of
+from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
+
+MODE: Final[Literal["push", "pull"]] = "push"
+COLLECTS: Final = False
+#: Of an answer this much is read: enough for a recipient's receipt.
+MAX_ANSWER: Final = 64 * 1024
+_REFUSED: Final = frozenset({400, 413, 415, 422})
+_GONE: Final = 410
+_SECRET_PREFIX: Final = b"whsec_"
+
+
+class Webhook:
+    """One system's address, over kept-alive connections."""
+
+    def __init__(self, context: AdapterContext) -> None:
+        """``context.settings`` have passed the schema beside this file."""
+        self._context = context
+        self._url = URL(str(context.settings["url"]))
+        self._private = bool(context.settings.get("private", True))
+        self._signs = context.settings.get("signature", "v1a") == "v1a"
+        self._timeout = float(context.settings.get("timeout", 15))
+        self._session: aiohttp.ClientSession | None = None
+
+    async def deliver(self, parcel: Parcel) -> HandedOver:
+        """Post one message; raises as the port says. Redirects are never followed."""
+        literal = literal_address(self._url.host)
+        if literal is not None:
+            check_address(literal, self._url.port or 0, own=self._context.own_addresses, private_allowed=self._private)
+        try:
+            async with self._opened().post(
+                self._url, data=parcel.body, headers=self._headers(parcel), allow_redirects=False
+            ) as answer:
+                return await self._judged(answer)
+        except TimeoutError:
+            raise TimedOut(f"no answer within {self._timeout:g} s") from None
+        except aiohttp.ClientError as error:
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, TransientFailure):
+                raise cause from None
+            raise TransientFailure(f"connection failed: {type(error).__name__}") from None
+
+    async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:  # noqa: ARG002 - the port's shape
+        """Nothing: such a system sends for itself."""
+        return ()
+
+    async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
+        """Nothing to settle."""
+
+    async def close(self) -> None:
+        """Close the kept connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=64,
+                keepalive_timeout=30,
+                **resolver_arguments(own=self._context.own_addresses, private_allowed=self._private),
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=self._timeout, connect=min(10.0, self._timeout)),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _headers(self, parcel: Parcel) -> dict[str, str]:
+        stamp = str(int(self._context.now()))
+        headers = {
+            "content-type": "application/jose" if parcel.format == "jws" else "application/cloudevents+json",
+            "webhook-id": parcel.delivery,
+            "webhook-timestamp": stamp,
+            "lgsp-attempt": str(parcel.attempt),
+            "lgsp-message": parcel.message,
+            "user-agent": self._context.user_agent,
+        }
+        for name in ("traceparent", "tracestate"):
+            value = parcel.event.get(name)
+            if isinstance(value, str) and value.isascii() and value.isprintable():
+                headers[name] = value
+        signatures = self._signatures(f"{parcel.delivery}.{stamp}.".encode() + parcel.body)
+        if signatures:
+            headers["webhook-signature"] = " ".join(signatures)
+        return headers
+
+    def _signatures(self, content: bytes) -> list[str]:
+        """Standard Webhooks: ``v1a`` by the gateway's webhook key, ``v1`` where a secret is shared."""
+        signatures: list[str] = []
+        if self._signs:
+            signer = self._context.webhook_signer
+            signatures.append("v1a," + _b64(signature_of(signer.key, signer.alg, content)))
+        secret_file = self._context.system.webhook_secret_file
+        if secret_file is not None:
+            secret = webhook_secret(self._context.read_secret(secret_file))
+            signatures.append("v1," + _b64(hmac.new(secret, content, hashlib.sha256).digest()))
+        return signatures
+
+    async def _judged(self, answer: aiohttp.ClientResponse) -> HandedOver:
+        status = answer.status
+        if 200 <= status < 300:  # noqa: PLR2004 - the class of status codes that mean taken
+            return HandedOver(status, await _receipt(answer))
+        wish = retry_after(answer.headers.get("Retry-After"), self._context.now())
+        if status in _REFUSED:
+            raise PermanentFailure(f"the recipient refused the message with status {status}", status)
+        if status == _GONE:
+            raise DestinationGone("the recipient asks for no more deliveries (410)", status)
+        raise TransientFailure(f"the recipient answered with status {status}", status, wish)
+
+
+async def _receipt(answer: aiohttp.ClientResponse) -> bytes | None:
+    """The body where it can be a compact JWS; a broken or endless body of a 2xx answer still means taken."""
+    body = bytearray()
+    try:
+        async for chunk in answer.content.iter_any():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                answer.close()
+                return None
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+    return bytes(body) if body.count(b".") == 2 else None  # noqa: PLR2004 - the dots of a compact JWS
+
+
+def webhook_secret(text: bytes) -> bytes:
+    """The key in a Standard Webhooks secret: base64, with or without ``whsec_`` before it; else the text itself."""
+    text = text.strip()
+    encoded = text.removeprefix(_SECRET_PREFIX)
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return text
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds asked for by a Retry-After header (RFC 9110, both forms); None where it says nothing usable."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:  # noqa: PLR2004 - more digits than any wait has
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def open_adapter(context: AdapterContext) -> Webhook:
+    """The adapter of one system; raises Misconfigured where the address cannot be one."""
+    host = URL(str(context.settings["url"])).host
+    if not host:
+        raise Misconfigured(
+            f"{context.system.name}: settings.url",
+            Text("Địa chỉ không có tên máy chủ", "The address names no host"),
+            Text("Ghi dạng https://may-chu/duong-dan", "Write it as https://host/path"),
+        )
+    return Webhook(context)

@@ -1,0 +1,97 @@
+"""Where a webhook may connect to, judged at connect time on the address itself, so that no name can lie about it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from gateway.core.faults import TransientFailure
+
+
+class ForbiddenAddress(TransientFailure):
+    """The destination's address is one the gateway must not call; its operator has to mend the setting."""
+
+
+def check_address(host: str, port: int, *, own: frozenset[tuple[str, int]], private_allowed: bool) -> None:
+    """Raises ForbiddenAddress for link-local, multicast and unspecified addresses, the gateway's own listeners,
+    and private ranges where policy forbids them. Loopback is allowed: agencies may run on the same machine."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+        raise ForbiddenAddress(f"the address {address} may not be called")
+    if _is_own(address, port, own):
+        raise ForbiddenAddress(f"the address {address}:{port} is the gateway's own listener")
+    if not private_allowed and address.is_private and not address.is_loopback:
+        raise ForbiddenAddress(f"the address {address} is private, and this system's setting forbids those")
+
+
+def _is_own(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, own: frozenset[tuple[str, int]]) -> bool:
+    for host, own_port in own:
+        if port != own_port:
+            continue
+        bound = ipaddress.ip_address(host)
+        if bound == address or (bound.is_unspecified and _is_local(address)):
+            return True
+    return False
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether the address is one of this machine's: only those can be bound."""
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - the IP version
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves names and lets only callable addresses through; a name with none left is a temporary failure."""
+
+    def __init__(self, *, own: frozenset[tuple[str, int]], private_allowed: bool) -> None:
+        """``own`` are the gateway's own listeners."""
+        self._inner = ThreadedResolver()
+        self._own = own
+        self._private_allowed = private_allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of ``host`` that may be called; raises ForbiddenAddress where none may."""
+        good: list[ResolveResult] = []
+        refused: ForbiddenAddress | None = None
+        for found in await self._inner.resolve(host, port, family):
+            try:
+                check_address(found["host"], port, own=self._own, private_allowed=self._private_allowed)
+            except ForbiddenAddress as error:
+                refused = error
+            else:
+                good.append(found)
+        if refused is not None and not good:
+            raise refused
+        return good
+
+    async def close(self) -> None:
+        """Let go of the inner resolver."""
+        await self._inner.close()
+
+
+def literal_address(host: str | None) -> str | None:
+    """``host`` where it is an IP address written out; a resolver is never asked about those."""
+    try:
+        return None if host is None else str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+
+
+def resolver_arguments(*, own: frozenset[tuple[str, int]], private_allowed: bool) -> dict[str, Any]:
+    """Arguments for an aiohttp connector that asks only :class:`CheckedResolver`, anew for each connection."""
+    return {"resolver": CheckedResolver(own=own, private_allowed=private_allowed), "use_dns_cache": False}

@@ -1,0 +1,339 @@
+"""The one place where parts meet and choices are made: settings become a running gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+import gateway
+from gateway import checkpoints, telemetry
+from gateway.api.app import Doors, make_app
+from gateway.api.identity import operators_of
+from gateway.broker.local import LocalBroker
+from gateway.config.catalog import builtin_folder, contract_from_documents, read_catalog
+from gateway.config.province import directory_of
+from gateway.config.settings import Settings
+from gateway.core.contract import Catalog
+from gateway.core.directory import Directory, System
+from gateway.core.faults import Misconfigured, Text
+from gateway.ports import AdapterContext, AuditRow, Clock, Ledger, RegistryRow
+from gateway.relay.accept import Accept
+from gateway.relay.collect import Collect
+from gateway.relay.dispatch import Dispatch
+from gateway.relay.operate import Operate
+from gateway.relay.proof import Proofs
+from gateway.relay.pull import Pull
+from gateway.relay.report import Report
+from gateway.relay.settle import Settlement
+from gateway.relay.sweep import Sweep
+from gateway.relay.translate import Translate
+from gateway.store.files import Files
+from gateway.store.sqlite.ledger import SqliteLedger
+from gateway.tongues import Tongues
+from gateway.trust.keyring import Keyring
+
+_REGISTRY_EVERY: Final = 1.0
+_COLLECT_EVERY: Final = 1.0
+_SWEEP_EVERY: Final = 1.0
+#: SIGTERM drains within this (seconds), see the interface: 15 in all.
+_DRAIN: Final = 10.0
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+log = structlog.get_logger()
+
+
+class SystemClock:
+    """The real time and real chance."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def chance(self) -> float:
+        """A random number in [0, 1), for jitter alone."""
+        return random.random()  # noqa: S311 - spreads retries, guards nothing
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger that the settings name, not opened yet."""
+    return SqliteLedger(settings.store_path)
+
+
+def built_in_catalog() -> Catalog:
+    """The contracts that come with the product."""
+    return read_catalog([builtin_folder()])
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the registry says at one version, in the forms in which the steps ask for it."""
+
+    directory: Directory
+    catalog: Catalog
+    operators: Mapping[str, Any]
+
+
+def picture_of(settings: Settings, version: int, rows: list[RegistryRow], built_in: Catalog) -> Picture:
+    """The registry's rows as directory, catalog and operators; raises Misconfigured where a row cannot be used."""
+    directory = directory_of(rows, gateway=settings.system, version=version)
+    own = [
+        contract_from_documents(row.key, {path: text.encode() for path, text in row.body["files"].items()})
+        for row in rows
+        if row.kind == "contract"
+    ]
+    return Picture(directory, built_in.merged(Catalog.of(own)), operators_of(rows))
+
+
+def operate_on(ledger: Ledger, picture: Picture, clock: Clock | None = None) -> Operate:
+    """What an operator does, over a ledger that a gateway may be using at the same time."""
+    settlement = Settlement(lambda: picture.directory)
+    return Operate(ledger, lambda: picture.directory, settlement, clock or SystemClock())
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A wired gateway: ``start`` it, ``stop`` it; nothing in it is global."""
+
+    settings: Settings
+    ledger: Ledger
+    keyring: Keyring
+    clock: Clock
+    spool: Files
+    picture: Picture
+    built_in: Catalog
+    broker: LocalBroker = field(default_factory=LocalBroker)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _runner: web.AppRunner | None = None
+    _is_collecting: bool = False
+    port: int = 0
+    tongues: Tongues = field(init=False)
+    accept: Accept = field(init=False)
+    pull: Pull = field(init=False)
+    dispatch: Dispatch = field(init=False)
+    collect: Collect = field(init=False)
+    sweep: Sweep = field(init=False)
+
+    @classmethod
+    async def open(cls, settings: Settings, *, clock: Clock | None = None, ledger: Ledger | None = None) -> Gateway:
+        """A gateway over an opened ledger; raises Misconfigured where keys, database or registry cannot be used."""
+        keyring = Keyring.read(settings)
+        ledger = ledger or open_ledger(settings)
+        await ledger.open()
+        try:
+            built_in = built_in_catalog()
+            version, rows = await ledger.registry()
+            picture = picture_of(settings, version, rows, built_in)
+            opened = cls(
+                settings, ledger, keyring, clock or SystemClock(), Files(settings.files_folder), picture, built_in
+            )
+        except BaseException:
+            await ledger.close()
+            raise
+        opened._wire()
+        return opened
+
+    def _wire(self) -> None:
+        def directory() -> Directory:
+            return self.picture.directory
+
+        def catalog() -> Catalog:
+            return self.picture.catalog
+
+        ledger, broker, clock, signer = self.ledger, self.broker, self.clock, self.keyring.signer
+        settlement = Settlement(directory)
+        proofs = Proofs(directory, clock.now)
+        translate = Translate(ledger, catalog, signer, self.settings.system)
+        self.tongues = Tongues(self.settings.adapter_folders, self._context)
+        self.accept = Accept(
+            ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock
+        )
+        self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce)
+        self.dispatch = Dispatch(
+            ledger=ledger,
+            broker=broker,
+            directory=directory,
+            adapter_of=self.tongues.of,
+            is_pushed=self.tongues.is_pushed,
+            translate=translate,
+            settlement=settlement,
+            proofs=proofs,
+            clock=clock,
+            owner=f"push:{self.settings.system}",
+            on_announced=self.pull.notify,
+        )
+        self.collect = Collect(
+            ledger, self.spool, self.accept, directory, self.tongues.of, self.tongues.collects, clock,
+            self.settings.file_limit,
+        )  # fmt: skip
+        report = Report(ledger, self.accept, directory, clock)
+        self.sweep = Sweep(
+            ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce
+        )
+
+    def _context(self, system: System) -> AdapterContext:
+        folder = self.settings.folder
+        return AdapterContext(
+            system=system,
+            settings=system.settings,
+            folder=folder,
+            user_agent=f"lgsp/{gateway.__version__}",
+            webhook_signer=self.keyring.webhook,
+            read_secret=lambda path: (folder / path).read_bytes(),
+            read_file=lambda sha256: self.spool.path(sha256).read_bytes(),
+            own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
+            now=self.clock.now,
+        )
+
+    def doors(self) -> Doors:
+        """What the HTTP doors need."""
+        return Doors(
+            accept=self.accept,
+            pull=self.pull,
+            ledger=self.ledger,
+            spool=self.spool,
+            directory=lambda: self.picture.directory,
+            catalog=lambda: self.picture.catalog,
+            operators=lambda: self.picture.operators,
+            signer=self.keyring.signer,
+            jwks=self.keyring.jwks,
+            gateway_certificates=self.keyring.certificates,
+            clock=self.clock,
+            readiness=self._readiness,
+            public_url=self.settings.public_url,
+            is_loopback=self.settings.host in _LOOPBACK,
+        )
+
+    async def start(self) -> None:
+        """Listen and work; raises Misconfigured where the port is taken."""
+        self._runner = web.AppRunner(make_app(self.doors()), access_log=None, shutdown_timeout=5.0)
+        await self._runner.setup()
+        await self._listen(self._runner)
+        self._spawn(self.dispatch.run())
+        self._spawn(self._every(_SWEEP_EVERY, self.sweep.once))
+        self._spawn(self._every(_COLLECT_EVERY, self.collect.once))
+        self._spawn(self._every(_REGISTRY_EVERY, self._look_at_registry))
+        log.info("gateway.started", listen=f"{self.settings.host}:{self.port}", system=self.settings.system)
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        site = web.TCPSite(runner, self.settings.host, self.settings.port, reuse_address=True, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise Misconfigured(
+                "lgsp.toml: gateway.listen",
+                Text(
+                    f"Không mở được cổng {self.settings.listen} ({os.strerror(error.errno or 0)})",
+                    f"The port {self.settings.listen} cannot be opened ({os.strerror(error.errno or 0)})",
+                ),
+                Text(
+                    "Có thể một trục khác đang chạy: hãy tắt nó, hoặc ghi cổng khác vào listen.",
+                    "Another gateway may be running: stop it, or write another port in listen.",
+                ),
+            ) from None
+        sockets: Any = runner.addresses
+        self.port = int(sockets[0][1])
+
+    async def stop(self) -> None:
+        """Take nothing new, let what runs end, let go; within 15 seconds."""
+        log.info("gateway.stopping")
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+        dispatching, *others = self._tasks or [None]
+        for task in others:
+            if task is not None:
+                task.cancel()
+        await self.dispatch.drain(_DRAIN)
+        if dispatching is not None:
+            await asyncio.wait([dispatching], timeout=2)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await asyncio.gather(*(task for task in self._tasks if task.done() or task.cancel()), return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await self.sweep.tell_refusals()
+        await self.tongues.close()
+        await self.ledger.close()
+        log.info("gateway.stopped")
+
+    async def refresh(self) -> None:
+        """Take the registry as it is now."""
+        version, rows = await self.ledger.registry()
+        try:
+            self.picture = picture_of(self.settings, version, rows, self.built_in)
+        except Misconfigured as error:
+            log.error("registry.unreadable", version=version, detail=str(error))  # noqa: TRY400 - told by its words
+            return
+        self.tongues.forget_gone(self.picture.directory)
+        log.info("registry.changed", version=version)
+
+    async def _look_at_registry(self) -> None:
+        if await self.ledger.registry_version() != self.picture.directory.version:
+            await self.refresh()
+
+    async def _readiness(self) -> Mapping[str, bool]:
+        running = bool(self._tasks) and not self._tasks[0].done()
+        return {"ledger": await self.ledger.is_writable(), "dispatch": running}
+
+    async def _every(self, seconds: float, step: Any) -> None:
+        while True:
+            try:
+                await step()
+            except Exception:
+                log.exception("step.failed", step=getattr(step, "__qualname__", "?"))
+            await asyncio.sleep(seconds)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+
+def _as_address(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host or "0.0.0.0"  # noqa: S104 - names what was bound
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """A gateway that listens and works for the length of a ``with`` block."""
+    opened = await Gateway.open(settings, clock=clock)
+    try:
+        await opened.start()
+    except BaseException:
+        await opened.ledger.close()
+        raise
+    try:
+        yield opened
+    finally:
+        await opened.stop()
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises Misconfigured where it cannot start."""
+    telemetry.set_up(level=settings.log_level)
+    if settings.kill_at is not None:
+        name, count = settings.kill_at
+        checkpoints.arm(name, count, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with running(settings) as opened:
+        row = AuditRow(opened.clock.now(), settings.system, "gateway.started", {"version": gateway.__version__})
+        await opened.ledger.audit([row])
+        await stopped.wait()
+
+

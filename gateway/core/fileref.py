@@ -1,0 +1,34 @@
+"""Files that a message names: ``{"name", "mediaType", "size", "sha256"}`` anywhere in its data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_MEMBERS: Final = ("name", "mediaType", "size", "sha256")
+
+
+def is_file(value: object) -> bool:
+    """Whether a JSON value names a file."""
+    return (
+        isinstance(value, dict)
+        and all(member in value for member in _MEMBERS)
+        and isinstance(value["sha256"], str)
+        and _SHA256.match(value["sha256"]) is not None
+    )
+
+
+def files_named(data: Any) -> tuple[str, ...]:
+    """The SHA-256 (lower-case hex) of every file that ``data`` names, each once, in order of appearance."""
+    found: dict[str, None] = {}
+    waiting = [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if is_file(value):
+                found[value["sha256"]] = None
+            waiting.extend(reversed(list(value.values())))
+        elif isinstance(value, list):
+            waiting.extend(reversed(value))
+    return tuple(found)

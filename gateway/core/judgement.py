@@ -1,0 +1,198 @@
+"""Judging one message at the door: every check of the interface, in its order; the first failure answers.
+
+The judge knows the directory and the catalog of this moment and nothing else: whether the id is taken and
+whether files are held is the ledger's to say, in the transaction that keeps the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.core import jws
+from gateway.core.contract import Catalog, Contract
+from gateway.core.directory import Directory, System
+from gateway.core.envelope import (
+    Event,
+    Opened,
+    check_attributes,
+    check_window,
+    open_envelope,
+    payload_digest,
+    refuse_gateway_attributes,
+)
+from gateway.core.faults import Fault, Rejected, Text
+from gateway.core.fileref import files_named
+from gateway.core.moments import day_of
+from gateway.core.routing import Route, route
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the judge found: the source and event as far as they are known, the routes, or the fault.
+
+    A fault with a ``source`` and an ``event`` came after the attributes: a repeat of a known message is
+    answered before it. ``repeat_digest`` is the hex SHA-256 of the payload bytes.
+    """
+
+    source: System | None = None
+    event: Event | None = None
+    contract: Contract | None = None
+    repeat_digest: str = ""
+    routes: tuple[Route, ...] = ()
+    files: tuple[str, ...] = ()
+    #: The message is sound but its ``expirytime`` has passed (checked last, after files).
+    is_expired: bool = False
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The checks, with the pictures of the registry and the contracts they are made against."""
+
+    directory: Directory
+    catalog: Catalog
+
+    def sealed(self, raw: bytes, now: float) -> Judged:
+        """Judge an envelope as it came in. Never raises a Fault: it is in the answer."""
+        judged = Judged()
+        try:
+            opened = open_envelope(raw)
+            judged = replace(judged, source=self._signer(opened, now))
+            refuse_gateway_attributes(opened.event)
+            judged = self._with_event(judged, opened.event, payload_digest(opened.signature.payload))
+            return self._routed(judged, now)
+        except Fault as fault:
+            return replace(judged, fault=fault)
+
+    def unsigned(self, system: System, event: Mapping[str, Any], posted_digest: str, now: float) -> Judged:
+        """Judge an event for which the bus will sign; ``event`` already carries ``sealedby``."""
+        judged = Judged(source=system)
+        try:
+            judged = self._with_event(judged, event, posted_digest)
+            return self._routed(judged, now)
+        except Fault as fault:
+            return replace(judged, fault=fault)
+
+    def _signer(self, opened: Opened, now: float) -> System:
+        """Signer, algorithm, signature, certificate: in this order."""
+        header = opened.signature.header
+        known = self.directory.signer(header.thumbprint or "")
+        if known is None:
+            raise Rejected(
+                "unknown-signer",
+                Text(
+                    "Chứng thư ký chưa được đăng ký với trục. Bên gửi liên hệ đơn vị vận hành để đăng ký chứng thư.",
+                    "No such certificate is registered. The sender must have its certificate registered.",
+                ),
+            )
+        certificate, owners = known
+        if not jws.fits(header.alg, certificate.key):
+            raise Rejected(
+                "malformed-envelope",
+                Text(
+                    f"Thuật toán {header.alg} không hợp với khoá của chứng thư. Bên gửi phải ký lại đúng thuật toán.",
+                    f"The algorithm {header.alg} does not fit the certificate's key. The sender must sign again.",
+                ),
+            )
+        if not jws.verify(certificate.key, opened.signature):
+            raise Rejected(
+                "bad-signature",
+                Text(
+                    "Chữ ký không khớp với nội dung. Bên gửi kiểm tra khoá ký và không sửa nội dung sau khi ký.",
+                    "The signature does not fit the content. The sender must check its key and sign last.",
+                ),
+            )
+        if not certificate.is_in_force(now):
+            raise Rejected(
+                "untrusted-certificate",
+                Text(
+                    "Chứng thư ký chưa đến hạn hoặc đã hết hạn. Bên gửi đăng ký chứng thư còn hiệu lực.",
+                    "The certificate is outside its dates. The sender must register one that is in force.",
+                ),
+            )
+        return self._owner(opened.claimed_source, owners)
+
+    def _owner(self, claimed: str | None, owners: frozenset[str]) -> System:
+        """The system that signed; where ``source`` cannot be read, any owner: its attributes are refused next."""
+        if claimed is None:
+            return self.directory.systems[min(owners)]
+        system = self.directory.system(claimed)
+        if system is None or system.name not in owners:
+            raise Rejected(
+                "untrusted-certificate",
+                Text(
+                    "Chứng thư ký không phải của hệ thống ghi ở source. Bên gửi ký bằng khoá của chính hệ thống đó.",
+                    "The certificate is not registered to the system in source. The sender must sign with its own key.",
+                ),
+            )
+        return system
+
+    def _with_event(self, judged: Judged, members: Mapping[str, Any], repeat_digest: str) -> Judged:
+        directory = self.directory
+        event = check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
+        return replace(judged, event=event, repeat_digest=repeat_digest)
+
+    def _routed(self, judged: Judged, now: float) -> Judged:
+        event, source = judged.event, judged.source
+        if event is None or source is None:
+            return judged
+        check_window(event, now)
+        _refuse_secrets(event.data)
+        contract = self._conforming(event)
+        routes = route(event, source, contract, self.directory, day_of(now))
+        expired = event.expirytime is not None and event.expirytime <= now
+        return replace(judged, contract=contract, routes=routes, files=files_named(event.data), is_expired=expired)
+
+    def _conforming(self, event: Event) -> Contract:
+        contract = self.catalog.contract(event.type)
+        version = self.catalog.find(event.type, event.version)
+        if contract is None or version is None or contract.kind != "message" or event.type.startswith("receipt."):
+            raise Rejected(
+                "unknown-contract",
+                Text(
+                    f"Trục không nhận hợp đồng {event.type}/{event.version} qua cửa này."
+                    " Bên gửi xem danh sách tại /v1/contracts.",
+                    f"The contract {event.type}/{event.version} is not taken at this door."
+                    " The sender finds the list at /v1/contracts.",
+                ),
+            )
+        violations = version.check(event.data)
+        if violations:
+            raise Rejected(
+                "contract-violation",
+                Text(
+                    f"Dữ liệu trái với hợp đồng {event.type}/{event.version} ở {len(violations)} chỗ."
+                    " Bên gửi sửa các chỗ nêu trong violations.",
+                    f"The data breaks the contract {event.type}/{event.version} in {len(violations)} places."
+                    " The sender must mend what violations lists.",
+                ),
+                violations=violations,
+            )
+        return contract
+
+
+def expired_fault() -> Rejected:
+    """The fault for a message whose ``expirytime`` has passed when it arrives."""
+    return Rejected(
+        "expired",
+        Text(
+            "Thời hạn expirytime đã qua trước khi trục nhận. Bên gửi đặt thời hạn mới nếu vẫn cần gửi.",
+            "expirytime passed before the bus took the message. The sender must set a new one if it still matters.",
+        ),
+    )
+
+
+def _refuse_secrets(data: object) -> None:
+    """State-secret levels stay off the network by law, so on the mark alone and before anything is kept."""
+    if isinstance(data, dict) and "confidentiality" in data and data["confidentiality"] != "none":
+        raise Rejected(
+            "secret-content",
+            Text(
+                "Văn bản mang dấu độ mật: pháp luật về bảo vệ bí mật nhà nước không cho gửi qua mạng này."
+                " Bên gửi chuyển theo đường văn bản mật.",
+                "The document is marked secret: the law on state secrets keeps it off this network."
+                " The sender must use the channel for secret documents.",
+            ),
+        )

@@ -1,0 +1,293 @@
+"""The front door: open, check, route, sign the receipt, keep, announce, answer. One and many are the same code.
+
+Answering Accepted means durable: the ledger's transaction with the envelope, its deliveries and its receipt
+is on disk. Nothing refused leaves a trace but an audit row, or a count where the signer is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.checkpoints import reach
+from gateway.core.contract import Catalog
+from gateway.core.delivery import Delivery, new_delivery
+from gateway.core.directory import Directory, System
+from gateway.core.envelope import Event, check_attributes, digest_of, parse_event, payload_digest, seal
+from gateway.core.faults import Fault, Rejected, Text
+from gateway.core.judgement import Judge, Judged, expired_fault
+from gateway.core.jws import Signer
+from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
+from gateway.core.routing import Route
+from gateway.ports import Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
+
+#: From this many envelopes on, a batch is judged in a worker thread: the signatures release the interpreter.
+_THREAD_FROM: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The step, with its needs: what keeps, what wakes, today's registry and contracts, keys, time."""
+
+    ledger: Ledger
+    broker: Broker
+    directory: Callable[[], Directory]
+    catalog: Callable[[], Catalog]
+    signer: Signer
+    signer_of: Callable[[System], Signer]
+    #: Adapters whose recipients fetch for themselves: the bus never gives up on these.
+    pulling: frozenset[str]
+    clock: Clock
+    refusals: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+
+    async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
+        """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting."""
+        now = self.clock.now()
+        judge = Judge(self.directory(), self.catalog())
+        if len(bodies) < _THREAD_FROM:
+            judged = [judge.sealed(body, now) for body in bodies]
+        else:
+            judged = await asyncio.to_thread(lambda: [judge.sealed(body, now) for body in bodies])
+        return await self._keep(judged, list(bodies), now, address)
+
+    async def unsigned(self, system: System, body: bytes) -> Accepted | Fault:
+        """Accept an unsigned event of a system for which the bus signs; the caller has authenticated it."""
+        try:
+            members = parse_event(body)
+        except Fault as fault:
+            return fault
+        return await self.for_system(system, members, payload_digest(body))
+
+    async def for_system(self, system: System, members: Mapping[str, Any], origin_digest: str) -> Accepted | Fault:
+        """Accept an event of ``system`` and sign it with the key kept for that system, which signs nothing else.
+
+        The same ``origin_digest`` (hex SHA-256 of the bytes as the agency wrote them) is the same message.
+        """
+        now = self.clock.now()
+        directory = self.directory()
+        try:
+            _check_sealing(system, members, directory)
+            signer = self.signer_of(system)
+        except Fault as fault:
+            await self._note([Judged(source=system, fault=fault)], now, system.name)
+            return fault
+        event = {**members, "sealedby": directory.gateway}
+        judged = Judge(directory, self.catalog()).unsigned(system, event, origin_digest, now)
+        return (await self._keep([judged], [seal(event, signer)], now, system.name))[0]
+
+    async def own(self, members: Mapping[str, Any], routes: tuple[Route, ...], ordered: bool) -> Accepted | Taken:
+        """Accept a message of the gateway itself (an outcome): no agreement needed, and it never earns a receipt."""
+        now = self.clock.now()
+        directory = self.directory()
+        event = check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
+        raw = await asyncio.to_thread(seal, members, self.signer)
+        digest = hashlib.sha256(event.key.encode()).hexdigest()
+        message = self._message(event, directory.gateway, raw, digest, routes, (), ordered, now, is_own=True)
+        (answer,) = await self.ledger.accept_many([message])
+        self._announce([message])
+        return answer if isinstance(answer, Accepted) else Taken()
+
+    async def _keep(
+        self, judged: Sequence[Judged], raws: Sequence[bytes], now: float, address: str
+    ) -> list[Accepted | Fault]:
+        answers: list[Accepted | Fault | None] = [None] * len(judged)
+        await self._answer_repeats(judged, answers)
+        fresh: dict[int, NewMessage] = {}
+        for index, one in enumerate(judged):
+            if answers[index] is not None:
+                continue
+            if one.fault is not None:
+                answers[index] = one.fault
+            elif one.is_expired:
+                answers[index] = await self._expired(one)
+            else:
+                fresh[index] = self._sound(one, raws[index], now)
+        reach("accept.judged")
+        kept = await self.ledger.accept_many(list(fresh.values())) if fresh else []
+        reach("accept.kept")
+        for (index, message), answer in zip(fresh.items(), kept, strict=True):
+            answers[index] = answer if isinstance(answer, Accepted) else _refusal(answer, message)
+        self._announce(list(fresh.values()))
+        final = [answer for answer in answers if answer is not None]
+        refused = [
+            Judged(source=one.source, event=one.event, fault=answer)
+            for one, answer in zip(judged, final, strict=True)
+            if isinstance(answer, Fault)
+        ]
+        if refused:
+            await self._note(refused, now, address)
+        reach("accept.answered")
+        return final
+
+    async def _answer_repeats(self, judged: Sequence[Judged], answers: list[Accepted | Fault | None]) -> None:
+        """A repeat of something known gets the first answer, even where today's checks would refuse it."""
+        late = {
+            one.event.key: (one.source.name, one.repeat_digest)
+            for one in judged
+            if one.event is not None and one.source is not None and (one.fault is not None or one.is_expired)
+        }
+        known = await self.ledger.known(late) if late else {}
+        for index, one in enumerate(judged):
+            if one.event is None or (one.fault is None and not one.is_expired):
+                continue
+            answer = known.get(one.event.key)
+            if isinstance(answer, Accepted):
+                answers[index] = answer
+            elif isinstance(answer, Taken):
+                answers[index] = _conflict(one.event.id)
+
+    async def _expired(self, one: Judged) -> Fault:
+        """Expiry is judged last: a file that is missing comes first."""
+        if one.files and one.source is not None:
+            missing = await self.ledger.missing_files(one.source.name, one.files)
+            if missing:
+                return _missing(missing)
+        return expired_fault()
+
+    def _sound(self, one: Judged, raw: bytes, now: float) -> NewMessage:
+        event, source, contract = one.event, one.source, one.contract
+        assert event is not None and source is not None and contract is not None  # noqa: S101 - the judge's promise
+        ordered = contract.ordering != "none"
+        return self._message(event, source.name, raw, one.repeat_digest, one.routes, one.files, ordered, now)
+
+    def _message(
+        self,
+        event: Event,
+        source: str,
+        raw: bytes,
+        repeat_digest: str,
+        routes: tuple[Route, ...],
+        files: tuple[str, ...],
+        ordered: bool,
+        now: float,
+        *,
+        is_own: bool = False,
+    ) -> NewMessage:
+        digest = digest_of(raw)
+        recipients = tuple(each.system.name for each in routes)
+        payload = payload_bytes(
+            receipt_payload(
+                "accepted",
+                id=event.id,
+                digest=digest,
+                source=source,
+                type=event.type,
+                to=recipients,
+                at=now,
+                gateway=self.directory().gateway,
+            )
+        )
+        return NewMessage(
+            key=event.key,
+            id=event.id,
+            source=source,
+            type=event.type,
+            version=event.version,
+            subject=event.subject,
+            accepted_at=now,
+            digest=digest.removeprefix("sha-256:"),
+            repeat_digest=repeat_digest,
+            envelope=raw,
+            recipients=recipients,
+            receipt="" if is_own else sign_receipt(payload, self.signer),
+            receipt_payload=b"" if is_own else payload,
+            deliveries=tuple(self._delivery(event, source, each, ordered, now) for each in routes),
+            files=files,
+            is_own=is_own,
+        )
+
+    def _delivery(self, event: Event, source: str, to: Route, ordered: bool, now: float) -> Delivery:
+        return new_delivery(
+            message=event.key,
+            source=source,
+            subject=event.subject,
+            recipient=to.system.name,
+            contract=event.type,
+            ordered=ordered,
+            priority=event.priority,
+            accepted_at=now,
+            notbefore=event.notbefore,
+            expires=event.expirytime,
+            patience=None if to.system.adapter in self.pulling else to.subscription.retry.deadline,
+        )
+
+    def _announce(self, messages: Sequence[NewMessage]) -> None:
+        recipients = frozenset(name for message in messages for name in message.recipients)
+        if recipients:
+            self.broker.announce(recipients)
+
+    async def _note(self, refused: Sequence[Judged], now: float, address: str) -> None:
+        """One audit row for a known signer; a count for everyone else."""
+        rows: list[AuditRow] = []
+        for one in refused:
+            if one.fault is None:
+                continue
+            if one.source is None:
+                self.refusals[address, int(now // 60), one.fault.problem] += 1
+                continue
+            details: dict[str, Any] = {"problem": one.fault.problem, "address": address}
+            if one.event is not None:
+                details |= {"id": one.event.id, "type": one.event.type, "version": one.event.version}
+            if one.fault.recipients:
+                details["recipients"] = list(one.fault.recipients[:50])
+            rows.append(AuditRow(now, one.source.name, "message.refused", details))
+        if rows:
+            await self.ledger.audit(rows)
+
+
+def derived_uuid(*parts: str) -> str:
+    """A UUID that follows from its parts alone: the same parts, the same id."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "urn:lgsp:" + ":".join(parts)))
+
+
+def _check_sealing(system: System, members: Mapping[str, Any], directory: Directory) -> None:
+    source = members.get("source")
+    named = directory.system(source) if isinstance(source, str) else None
+    if system.sealing != "gateway" or (isinstance(source, str) and (named is None or named.name != system.name)):
+        raise Rejected(
+            "sealing-not-allowed",
+            Text(
+                "Trục chỉ ký thay cho chính hệ thống đã xác thực và được đăng ký sealing = gateway."
+                " Bên gửi tự ký phong bì hoặc đề nghị đơn vị vận hành đăng ký.",
+                "The bus signs only for the authenticated system itself, registered with sealing = gateway."
+                " The sender must sign the envelope, or ask the operator for that registration.",
+            ),
+        )
+    if "sealedby" in members:
+        raise Rejected(
+            "malformed-envelope",
+            Text(
+                "Thuộc tính sealedby chỉ trục liên thông được ghi. Bên gửi phải bỏ thuộc tính này.",
+                "Only the gateway may set the attribute sealedby. The sender must leave it out.",
+            ),
+        )
+
+
+def _refusal(answer: Taken | FilesMissing, message: NewMessage) -> Fault:
+    return _missing(answer.digests) if isinstance(answer, FilesMissing) else _conflict(message.id)
+
+
+def _conflict(id: str) -> Rejected:  # noqa: A002 - the attribute's name
+    return Rejected(
+        "conflict",
+        Text(
+            f"Mã {id} đã dùng cho một thông điệp khác. Bên gửi tạo mã mới cho thông điệp mới.",
+            f"The id {id} is taken by another message. The sender must make a new id for a new message.",
+        ),
+    )
+
+
+def _missing(digests: Sequence[str]) -> Rejected:
+    listed = ", ".join(digests[:10])
+    return Rejected(
+        "missing-file",
+        Text(
+            f"Trục không giữ, hoặc bên gửi không được nêu các tệp: {listed}. Bên gửi tải tệp lên trước rồi gửi lại.",
+            f"These files are not held, or the sender may not name them: {listed}. The sender must upload them first.",
+        ),
+    )

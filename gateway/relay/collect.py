@@ -1,0 +1,110 @@
+"""Fetching from agencies that cannot send: list, keep files, seal for them, accept, settle; safe at any crash.
+
+The id follows from the bytes as the agency wrote them, so an item collected twice is one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.checkpoints import reach
+from gateway.core.directory import Directory, System
+from gateway.core.faults import Busy, Fault, Text
+from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
+from gateway.relay.accept import Accept
+
+BATCH: Final = 50
+_GRANT_TRIES: Final = 3
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """The step: one round asks every collecting system once."""
+
+    ledger: Ledger
+    spool: Spool
+    accept: Accept
+    directory: Callable[[], Directory]
+    adapter_of: Callable[[System], Adapter]
+    collects: Callable[[System], bool]
+    clock: Clock
+    file_limit: int
+
+    async def once(self) -> int:
+        """Collect from every system that cannot send; answers how many items were settled."""
+        systems = [system for system in self.directory().systems.values() if self.collects(system)]
+        counts = await asyncio.gather(*(self._from(system) for system in systems))
+        return sum(counts)
+
+    async def _from(self, system: System) -> int:
+        try:
+            adapter = self.adapter_of(system)
+            items = await adapter.collect(BATCH)
+        except Exception as error:
+            log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
+            return 0
+        settled = 0
+        for item in items:
+            try:
+                settled += await self._one(system, adapter, item)
+            except Exception as error:
+                # The item stays with the agency and is asked for again at the next round.
+                log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
+        return settled
+
+    async def _one(self, system: System, adapter: Adapter, item: Collected | Uncollectable) -> int:
+        if isinstance(item, Uncollectable):
+            await self._refused(system, adapter, item.token, item.reason, item.detail)
+            return 1
+        for each in item.files:
+            await self._keep(each, system)
+        reach("collect.files-kept")
+        members = {**item.event, "source": system.name}
+        answer = await self.accept.for_system(system, members, hashlib.sha256(item.origin).hexdigest())
+        reach("collect.accepted")
+        if isinstance(answer, Busy):
+            return 0
+        if isinstance(answer, Fault):
+            await self._refused(system, adapter, item.token, answer.problem, _told(answer))
+            return 1
+        await adapter.settle(item.token, None)
+        log.info(
+            "message.collected",
+            message_id=answer.id,
+            agency=system.name,
+            warnings=[warning.en for warning in item.warnings],
+        )
+        return 1
+
+    async def _refused(self, system: System, adapter: Adapter, token: str, reason: str, detail: Text) -> None:
+        """The refusal is in the audit (accept writes its own) and back with the agency, in words."""
+        await adapter.settle(token, (reason, detail))
+        details = {"item": token[:200], "reason": reason}
+        await self.ledger.audit([AuditRow(self.clock.now(), system.name, "item.refused", details)])
+        log.info("item.refused", agency=system.name, reason=reason)
+
+    async def _keep(self, each: CollectedFile, system: System) -> None:
+        for _ in range(_GRANT_TRIES):
+            await self.spool.put(_once(each.content), limit=self.file_limit)
+            held = HeldFile(each.sha256, each.size, each.media_type)
+            if await self.ledger.grant_file(held, system.name, at=self.clock.now(), is_present=self.spool.is_present):
+                return
+        raise OSError(f"the spool does not hold {each.sha256}")
+
+
+def _told(fault: Fault) -> Text:
+    places: Sequence[str] = [f"{v.pointer or '/'}: {v.message.vi}" for v in fault.violations[:20]]
+    in_english: Sequence[str] = [f"{v.pointer or '/'}: {v.message.en}" for v in fault.violations[:20]]
+    return Text("\n".join([fault.detail.vi, *places]), "\n".join([fault.detail.en, *in_english]))
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,246 @@
+"""The back half: claim what is due, translate where needed, hand over, record what came of it.
+
+Failure policy in words. Whatever an adapter raises is temporary, unless it says *permanent*. A temporary
+failure is tried again by the subscription's retry policy until its patience ends; a permanent one makes the
+delivery dead at once, and its lane waits for an operator. "Gone" (HTTP 410) puts the destination on hold.
+A lease outlives the longest attempt; a process that starts takes back its own, so what a crash interrupted
+is due again at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from gateway.checkpoints import reach
+from gateway.core.agreement import Subscription
+from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
+from gateway.core.directory import Directory, System
+from gateway.core.envelope import digest_of
+from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.retry import Never, RetryPolicy, next_step
+from gateway.ports import Adapter, Attempt, AttemptOutcome, AuditRow, Broker, Claim, Clock, HandedOver, Ledger, Parcel
+from gateway.relay.proof import Proofs
+from gateway.relay.settle import Origin, Settlement
+from gateway.relay.translate import Rendered, Translate
+
+#: One attempt may take this long (seconds); the lease is longer, so nobody else tries meanwhile.
+ATTEMPT_LIMIT: Final = 22.0
+LEASE: Final = 28.0
+#: The ledger is asked at least this often (seconds), whatever the broker says.
+TICK: Final = 1.0
+MAX_DETAIL: Final = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """One dispatcher; several may run on one ledger. ``concurrency`` is per destination."""
+
+    ledger: Ledger
+    broker: Broker
+    directory: Callable[[], Directory]
+    adapter_of: Callable[[System], Adapter]
+    is_pushed: Callable[[System], bool]
+    translate: Translate
+    settlement: Settlement
+    proofs: Proofs
+    clock: Clock
+    owner: str
+    on_announced: Callable[[frozenset[str]], None]
+    concurrency: int = 8
+    _busy: Counter[str] = field(default_factory=Counter)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Work until :meth:`drain`; never raises for what one delivery or one ledger call does."""
+        await self.ledger.lapse(self.clock.now(), owner=self.owner)
+        while not self._stopping:
+            wait = TICK
+            try:
+                wait = await self._round()
+            except Exception:
+                log.exception("dispatch.round-failed")
+            if not self._stopping:
+                announced = await self.broker.wait(wait)
+                self.on_announced(announced)
+
+    async def _round(self) -> float:
+        """Claim and start what is due; answers how long to wait for the next round."""
+        now = self.clock.now()
+        due, following = await self.ledger.due(now)
+        self.on_announced(due)
+        directory = self.directory()
+        wanted = {name: self.concurrency - self._busy[name] for name in due if self._is_mine(name, directory)}
+        wanted = {name: free for name, free in wanted.items() if free > 0}
+        if wanted:
+            claims = await self.ledger.claim(wanted, owner=self.owner, now=now, until=now + LEASE)
+            reach("dispatch.claimed")
+            for claim in claims:
+                self._start(claim)
+        return TICK if following is None else min(TICK, max(0.0, following - self.clock.now()))
+
+    def _is_mine(self, name: str, directory: Directory) -> bool:
+        system = directory.system(name)
+        return system is None or self.is_pushed(system)
+
+    def _start(self, claim: Claim) -> None:
+        self._busy[claim.delivery.recipient] += 1
+        task = asyncio.create_task(self._work(claim))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, claim: Claim) -> None:
+        recipient = claim.delivery.recipient
+        try:
+            await self.attempt(claim)
+        except Exception:
+            # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
+            log.exception("delivery.not-recorded", delivery_id=claim.delivery.id, message_id=claim.id)
+        finally:
+            self._busy[recipient] -= 1
+            if not self._busy[recipient]:
+                del self._busy[recipient]
+            self.broker.announce(frozenset({recipient}))
+
+    async def attempt(self, claim: Claim) -> None:
+        """One try of one delivery, from translation to the recorded step."""
+        started = self.clock.now()
+        system = self.directory().system(claim.delivery.recipient)
+        try:
+            if system is None:
+                raise TransientFailure("the system is no longer registered")
+            wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
+            rendered = await self.translate.render(claim, wish.version)
+            reach("dispatch.rendered")
+            parcel = self._parcel(claim, system, wish, rendered)
+            async with asyncio.timeout(ATTEMPT_LIMIT):
+                handed = await self.adapter_of(system).deliver(parcel)
+            reach("dispatch.handed-over")
+        except PermanentFailure as failure:
+            await self._record(claim, Refused(), started, "refused", failure.status, failure.detail)
+        except DestinationGone as failure:
+            await self._hold(claim, started, failure)
+        except TimeoutError:
+            await self._again(claim, system, started, TimedOut("no answer in time"))
+        except TransientFailure as failure:
+            await self._again(claim, system, started, failure)
+        except Exception as error:
+            log.exception("adapter.unforeseen", delivery_id=claim.delivery.id, agency=claim.delivery.recipient)
+            await self._again(claim, system, started, TransientFailure(f"unforeseen: {type(error).__name__}"))
+        else:
+            await self._taken(claim, parcel, handed, started)
+
+    def _parcel(self, claim: Claim, system: System, wish: Subscription, rendered: Rendered) -> Parcel:
+        return Parcel(
+            delivery=claim.delivery.id,
+            message=claim.id,
+            attempt=claim.delivery.attempts + 1,
+            recipient=system,
+            body=rendered.body(wish.format),
+            event=rendered.event,
+            format=wish.format,
+            is_translated=rendered.is_translated,
+        )
+
+    async def _taken(self, claim: Claim, parcel: Parcel, handed: HandedOver, started: float) -> None:
+        digest = digest_of(parcel.body)
+        proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, claim.id, digest)
+        delivered_digest = None if parcel.body == claim.envelope else digest
+        await self._record(
+            claim, Delivered(), started, "taken", handed.status, None, delivered_digest=delivered_digest, proof=proof
+        )
+
+    async def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> None:
+        now = self.clock.now()
+        delivery = claim.delivery
+        wish = None if system is None else system.subscriptions.get(claim.type)
+        policy = RetryPolicy() if wish is None else wish.retry
+        step = next_step(
+            policy,
+            attempt=delivery.attempts + 1 - delivery.spent,
+            now=now,
+            deadline=now + policy.deadline if delivery.deadline is None else delivery.deadline,
+            chance=self.clock.chance(),
+            wish=failure.retry_after,
+        )
+        signal = GaveUp(step.cause) if isinstance(step, Never) else Deferred(step.due)
+        outcome: AttemptOutcome = "timeout" if isinstance(failure, TimedOut) else "failed"
+        await self._record(claim, signal, started, outcome, failure.status, failure.detail)
+
+    async def _hold(self, claim: Claim, started: float, failure: DestinationGone) -> None:
+        """The far side asked for no more: nothing is lost, an operator must speak with the agency."""
+        now = self.clock.now()
+        recipient = claim.delivery.recipient
+        details = {"recipient": recipient, "reason": "the destination answered 410 Gone", "delivery": claim.delivery.id}
+        await self.ledger.hold(recipient, at=now, audit=AuditRow(now, self.owner, "destination.held", details))
+        log.warning("destination.held", agency=recipient, delivery_id=claim.delivery.id, message_id=claim.id)
+        await self._record(claim, Deferred(now), started, "failed", failure.status, failure.detail)
+
+    async def _record(
+        self,
+        claim: Claim,
+        signal: Signal,
+        started: float,
+        outcome: AttemptOutcome,
+        status: int | None,
+        detail: str | None,
+        *,
+        delivered_digest: str | None = None,
+        proof: bytes | None = None,
+    ) -> None:
+        ended = max(self.clock.now(), started)
+        attempt = Attempt(
+            number=claim.delivery.attempts + 1,
+            started_at=started,
+            ended_at=ended,
+            outcome=outcome,
+            status=status,
+            detail=None if detail is None else detail[:MAX_DETAIL],
+        )
+        origin = Origin(claim.id, claim.digest, claim.type, claim.recipients)
+        change = self.settlement.change(
+            claim.delivery,
+            signal,
+            origin,
+            at=ended,
+            attempt=attempt,
+            delivered_digest=delivered_digest,
+            proof=proof,
+        )
+        (written,) = await self.ledger.record_many([change], now=ended)
+        reach("dispatch.recorded")
+        log.info(
+            "delivery.attempted",
+            message_id=claim.id,
+            delivery_id=claim.delivery.id,
+            agency=claim.delivery.recipient,
+            trace_id=None,
+            number=attempt.number,
+            outcome=outcome,
+            state=change.after.state.value,
+            status=status,
+            detail=attempt.detail,
+            took_ms=round((ended - started) * 1000),
+            written=written,
+        )
+
+    async def drain(self, limit: float = 12.0) -> None:
+        """Claim nothing more; let what runs end within ``limit`` seconds; give the rest back."""
+        self._stopping = True
+        self.broker.announce(frozenset())
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=limit)
+        for task in set(self._tasks):
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.ledger.lapse(self.clock.now(), owner=self.owner)

@@ -1,0 +1,184 @@
+"""The inbox: a recipient leases what waits for it, and settles it; a lapsed lease uses up no attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from gateway.core.agreement import Subscription
+from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal, State
+from gateway.core.directory import System
+from gateway.core.envelope import digest_of
+from gateway.core.faults import IllegalStep, PermanentFailure
+from gateway.core.jws import split
+from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
+from gateway.relay.proof import Proofs
+from gateway.relay.settle import Origin, Settlement
+from gateway.relay.translate import Translate
+
+#: One answer to a lease holds at most this many bytes of envelopes (the first one always fits).
+MAX_ANSWER: Final = 8 * 1024 * 1024
+_LOOK_AGAIN: Final = 1.0
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """One delivery in the recipient's hands: its id, the attempt's number, the envelope or bare event as text."""
+
+    delivery: str
+    attempt: int
+    envelope: str
+
+
+@dataclass(slots=True)
+class Pull:
+    """The step behind ``/v1/inbox``; ``notify`` wakes recipients that wait."""
+
+    ledger: Ledger
+    translate: Translate
+    settlement: Settlement
+    proofs: Proofs
+    clock: Clock
+    announce: Callable[[frozenset[str]], None]
+    _waiting: defaultdict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+
+    def notify(self, recipients: frozenset[str]) -> None:
+        """Something may be due for these recipients."""
+        for name in recipients & self._waiting.keys():
+            self._waiting[name].set()
+
+    async def lease(self, system: System, *, max: int, wait: float, visibility: float) -> list[Leased]:  # noqa: A002
+        """Up to ``max`` due deliveries, at most one a lane; waits up to ``wait`` seconds for the first."""
+        until = self.clock.now() + wait
+        while True:
+            bell = self._waiting[system.name]
+            bell.clear()
+            leased = await self._lease_now(system, max, visibility)
+            left = until - self.clock.now()
+            if leased or left <= 0:
+                return leased
+            try:
+                async with asyncio.timeout(min(left, _LOOK_AGAIN)):
+                    await bell.wait()
+            except TimeoutError:
+                continue
+
+    async def _lease_now(self, system: System, limit: int, visibility: float) -> list[Leased]:
+        now = self.clock.now()
+        claims = await self.ledger.claim(
+            {system.name: limit}, owner=f"pull:{system.name}", now=now, until=now + visibility
+        )
+        leased: list[Leased] = []
+        given_back: list[Change] = []
+        size = 0
+        for claim in claims:
+            try:
+                text = (await self._body(claim, system)).decode("utf-8")
+            except PermanentFailure as failure:
+                given_back.append(self._refused(claim, failure.detail))
+                continue
+            size += len(text)
+            if leased and size > MAX_ANSWER:
+                given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now, counted=False))))
+                continue
+            leased.append(Leased(claim.delivery.id, claim.delivery.attempts + 1, text))
+        if given_back:
+            await self.ledger.record_many(given_back, now=now)
+        return leased
+
+    async def _body(self, claim: Claim, system: System) -> bytes:
+        wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
+        return (await self.translate.render(claim, wish.version)).body(wish.format)
+
+    def _refused(self, claim: Claim, detail: str) -> Change:
+        now = self.clock.now()
+        attempt = Attempt(claim.delivery.attempts + 1, now, now, "refused", None, detail)
+        origin = Origin(claim.id, claim.digest, claim.type, claim.recipients)
+        return self.settlement.change(claim.delivery, Refused(), origin, at=now, attempt=attempt)
+
+    async def settle(
+        self,
+        system: System,
+        *,
+        taken: Sequence[tuple[str, bytes | None]],
+        refused: Sequence[tuple[str, str]],
+        later: Sequence[tuple[str, float]],
+    ) -> tuple[int, list[str]]:
+        """Answers how many deliveries were settled and the ids that are not this recipient's or no longer open."""
+        unknown: list[str] = []
+        settled = 0
+        wishes: list[tuple[str, Literal["taken", "refused", "later"], bytes | str | float | None]] = [
+            *((id_, "taken", proof) for id_, proof in taken),
+            *((id_, "refused", reason) for id_, reason in refused),
+            *((id_, "later", seconds) for id_, seconds in later),
+        ]
+        for id_, verb, value in wishes:
+            if await self._settle_one(system, id_, verb, value):
+                settled += 1
+            else:
+                unknown.append(id_)
+        if settled:
+            self.announce(frozenset({system.name}))
+        return settled, unknown
+
+    async def _settle_one(self, system: System, id_: str, verb: str, value: bytes | str | float | None) -> bool:
+        for _ in range(_TRIES):
+            delivery = await self.ledger.delivery(id_)
+            if delivery is None or delivery.recipient != system.name:
+                return False
+            if verb == "taken" and delivery.state is State.DELIVERED:
+                return True
+            record = await self.ledger.find(delivery.message)
+            if record is None:
+                return False
+            try:
+                change = await self._change(system, delivery, record, verb, value)
+            except IllegalStep:
+                return False
+            (written,) = await self.ledger.record_many([change], now=self.clock.now())
+            if written:
+                return True
+        return False
+
+    async def _change(
+        self, system: System, delivery: Delivery, record: Record, verb: str, value: bytes | str | float | None
+    ) -> Change:
+        now = self.clock.now()
+        if verb == "later":
+            seconds = float(value) if isinstance(value, int | float) else 0.0
+            return Change(delivery, delivery.after(Deferred(now + seconds, counted=False)))
+        origin = Origin(record.id, record.digest, record.type, record.recipients)
+        outcome: AttemptOutcome = "taken" if verb == "taken" else "refused"
+        detail = value if isinstance(value, str) else None
+        attempt = Attempt(delivery.attempts + 1, now, now, outcome, None, detail)
+        signal: Signal = Delivered() if verb == "taken" else Refused()
+        handed_over = await self._handed_over(system, record) if verb == "taken" else None
+        own_digest = f"sha-256:{record.digest}"
+        proof = None
+        if isinstance(value, bytes):
+            proof = self.proofs.checked(value, system, delivery, record.id, handed_over or own_digest)
+        return self.settlement.change(
+            delivery,
+            signal,
+            origin,
+            at=now,
+            attempt=attempt,
+            delivered_digest=handed_over,
+            proof=proof,
+        )
+
+    async def _handed_over(self, system: System, record: Record) -> str | None:
+        """``sha-256:HEX`` of the body that was leased, where it is not the original envelope."""
+        wish = system.subscriptions.get(record.type)
+        if wish is None:
+            return None
+        translated = wish.version.partition(".")[0] != record.version.partition(".")[0]
+        kept = await self.ledger.derived(record.key, f"{record.type}/{wish.major}") if translated else None
+        envelope = await self.ledger.envelope(record.key) if kept is None else kept.envelope
+        if envelope is None or (kept is None and wish.format == "jws"):
+            return None
+        return digest_of(split(envelope).payload if wish.format == "cloudevents" else envelope)

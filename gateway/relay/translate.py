@@ -1,0 +1,86 @@
+"""A recipient that reads another major gets a translation: made once, signed by the gateway, kept.
+
+The derived envelope names the original (``originsource``, ``originid``, ``origindigest``) and the rules that
+made it (``rulesdigest``); the original bytes stay the evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core import jws
+from gateway.core.agreement import Format
+from gateway.core.contract import Catalog
+from gateway.core.envelope import digest_of, parse_event, seal
+from gateway.core.faults import PermanentFailure
+from gateway.core.jws import Signer
+from gateway.ports import Claim, Derived, Ledger
+from gateway.relay.accept import derived_uuid
+
+#: What a derived envelope copies from the original.
+_COPIED: Final = ("subject", "time", "correlationid", "purpose", "priority")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What is handed over: the envelope's bytes, the event in it, and whether the bus translated the data."""
+
+    envelope: bytes
+    event: Mapping[str, Any]
+    is_translated: bool
+
+    def body(self, form: Format) -> bytes:
+        """The bytes handed over: the envelope, or under ``cloudevents`` the bare event in it."""
+        return jws.split(self.envelope).payload if form == "cloudevents" else self.envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """The step: rules from the catalog, results in the ledger."""
+
+    ledger: Ledger
+    catalog: Callable[[], Catalog]
+    signer: Signer
+    gateway: str
+
+    async def render(self, claim: Claim, wanted: str) -> Rendered:
+        """The message as ``wanted`` (MAJOR.MINOR) reads it; raises PermanentFailure where no rules lead there."""
+        event = parse_event(jws.split(claim.envelope).payload)
+        if wanted.partition(".")[0] == claim.version.partition(".")[0]:
+            return Rendered(claim.envelope, event, is_translated=False)
+        target = f"{claim.type}/{wanted.partition('.')[0]}"
+        kept = await self.ledger.derived(claim.delivery.message, target)
+        if kept is None:
+            made = await asyncio.to_thread(self._translate, claim, event, wanted, target)
+            kept = await self.ledger.keep_derived(made)
+        return Rendered(kept.envelope, parse_event(jws.split(kept.envelope).payload), is_translated=True)
+
+    def _translate(self, claim: Claim, event: Mapping[str, Any], wanted: str, target: str) -> Derived:
+        chain = self.catalog().translation(
+            claim.type, int(claim.version.partition(".")[0]), int(wanted.partition(".")[0])
+        )
+        if chain is None:
+            raise PermanentFailure(f"no rules lead from {claim.type}/{claim.version} to {target}")
+        data = chain.apply(event["data"])
+        version = self.catalog().find(claim.type, chain.target)
+        if version is None or version.check(data):
+            raise PermanentFailure(f"the rules from {claim.type}/{claim.version} to {target} give invalid data")
+        key = derived_uuid("derived", claim.delivery.message, target, chain.digest)
+        members: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": key,
+            "source": self.gateway,
+            "type": claim.type,
+            "dataschema": f"urn:lgsp:contract:{claim.type}:{chain.target}",
+            "datacontenttype": "application/json",
+            **{name: event[name] for name in _COPIED if name in event},
+            "originsource": event["source"],
+            "originid": claim.id,
+            "origindigest": digest_of(claim.envelope),
+            "rulesdigest": chain.digest,
+            "data": data,
+        }
+        return Derived(key, claim.delivery.message, target, seal(members, self.signer))

@@ -1,0 +1,1 @@
+"""Who vouches for whom: the gateway's own keys and those it keeps for systems."""
