@@ -128,5 +128,5 @@ async def _close(adapter: Adapter) -> None:
     try:
         async with asyncio.timeout(_CLOSE_LIMIT):
             await adapter.close()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever an adapter does at its end is its own affair
         log.warning("adapter.not-closed", detail=type(error).__name__)

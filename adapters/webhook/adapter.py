@@ -128,7 +128,7 @@ class Webhook:
 
     async def _judged(self, answer: aiohttp.ClientResponse) -> HandedOver:
         status = answer.status
-        if 200 <= status < 300:  # noqa: PLR2004 - the class of status codes that mean taken
+        if 200 <= status < 300:
             return HandedOver(status, await _receipt(answer))
         wish = retry_after(answer.headers.get("Retry-After"), self._context.now())
         if status in _REFUSED:
@@ -149,7 +149,7 @@ async def _receipt(answer: aiohttp.ClientResponse) -> bytes | None:
                 return None
     except (aiohttp.ClientError, TimeoutError):
         return None
-    return bytes(body) if body.count(b".") == 2 else None  # noqa: PLR2004 - the dots of a compact JWS
+    return bytes(body) if body.count(b".") == 2 else None
 
 
 def webhook_secret(text: bytes) -> bytes:
@@ -167,7 +167,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     value = value.strip()
-    if value.isascii() and value.isdigit() and len(value) < 10:  # noqa: PLR2004 - more digits than any wait has
+    if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)

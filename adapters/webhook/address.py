@@ -18,7 +18,8 @@ class ForbiddenAddress(TransientFailure):
 
 def check_address(host: str, port: int, *, own: frozenset[tuple[str, int]], private_allowed: bool) -> None:
     """Raises ForbiddenAddress for link-local, multicast and unspecified addresses, the gateway's own listeners,
-    and private ranges where policy forbids them. Loopback is allowed: agencies may run on the same machine."""
+    and private ranges where policy forbids them. Loopback is allowed: agencies may run on the same machine.
+    """
     address = ipaddress.ip_address(host.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
@@ -44,7 +45,7 @@ def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether the address is one of this machine's: only those can be bound."""
     if address.is_loopback:
         return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - the IP version
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((str(address), 0))

@@ -50,7 +50,7 @@ def split_system(name: str) -> tuple[str, str] | None:
 
 def is_contract_match(pattern: str, name: str) -> bool:
     """Whether a contract name falls under ``document.issued``, ``document.*`` or ``*``."""
-    if pattern == "*" or pattern == name:
+    if pattern in {"*", name}:
         return True
     return pattern.endswith(".*") and name.startswith(pattern[:-1])
 

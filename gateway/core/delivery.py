@@ -240,7 +240,7 @@ def _running(delivery: Delivery, now: float) -> Delivery:
 
 def lane_of(source: str, subject: str, recipient: str) -> str:
     """The unit of order as a short key: source, subject and recipient system."""
-    return hashlib.sha256("\n".join((source, subject, recipient)).encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{source}\n{subject}\n{recipient}".encode()).hexdigest()[:32]
 
 
 def new_delivery(

@@ -1,1 +1,1 @@
-"""The steps that move messages: accept, dispatch, pull, collect, report, operate, sweep. Each write is one transaction."""
+"""The steps that move messages: accept, dispatch, pull, collect, report, operate, sweep."""

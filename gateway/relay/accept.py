@@ -31,6 +31,29 @@ _THREAD_FROM: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
+class _Sound:
+    """A message that may be kept: what the judge found, or what the gateway itself has to say."""
+
+    event: Event
+    source: str
+    raw: bytes
+    repeat_digest: str
+    routes: tuple[Route, ...]
+    files: tuple[str, ...] = ()
+    is_ordered: bool = True
+    is_own: bool = False
+
+    @classmethod
+    def of(cls, judged: Judged, raw: bytes) -> _Sound:
+        """A judged message without a fault: then source, event and contract are known."""
+        if judged.event is None or judged.source is None or judged.contract is None:
+            raise ValueError("a message without a fault has an event, a source and a contract")
+        is_ordered = judged.contract.ordering != "none"
+        name = judged.source.name
+        return cls(judged.event, name, raw, judged.repeat_digest, judged.routes, judged.files, is_ordered)
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """The step, with its needs: what keeps, what wakes, today's registry and contracts, keys, time."""
 
@@ -80,14 +103,15 @@ class Accept:
         judged = Judge(directory, self.catalog()).unsigned(system, event, origin_digest, now)
         return (await self._keep([judged], [seal(event, signer)], now, system.name))[0]
 
-    async def own(self, members: Mapping[str, Any], routes: tuple[Route, ...], ordered: bool) -> Accepted | Taken:
-        """Accept a message of the gateway itself (an outcome): no agreement needed, and it never earns a receipt."""
+    async def own(self, members: Mapping[str, Any], routes: tuple[Route, ...]) -> Accepted | Taken:
+        """Accept a message of the gateway itself (an outcome): it needs no agreement and never earns a receipt."""
         now = self.clock.now()
         directory = self.directory()
         event = check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
         raw = await asyncio.to_thread(seal, members, self.signer)
         digest = hashlib.sha256(event.key.encode()).hexdigest()
-        message = self._message(event, directory.gateway, raw, digest, routes, (), ordered, now, is_own=True)
+        sound = _Sound(event, directory.gateway, raw, digest, routes, is_own=True)
+        message = self._message(sound, now)
         (answer,) = await self.ledger.accept_many([message])
         self._announce([message])
         return answer if isinstance(answer, Accepted) else Taken()
@@ -106,7 +130,7 @@ class Accept:
             elif one.is_expired:
                 answers[index] = await self._expired(one)
             else:
-                fresh[index] = self._sound(one, raws[index], now)
+                fresh[index] = self._message(_Sound.of(one, raws[index]), now)
         reach("accept.judged")
         kept = await self.ledger.accept_many(list(fresh.values())) if fresh else []
         reach("accept.kept")
@@ -149,33 +173,16 @@ class Accept:
                 return _missing(missing)
         return expired_fault()
 
-    def _sound(self, one: Judged, raw: bytes, now: float) -> NewMessage:
-        event, source, contract = one.event, one.source, one.contract
-        assert event is not None and source is not None and contract is not None  # noqa: S101 - the judge's promise
-        ordered = contract.ordering != "none"
-        return self._message(event, source.name, raw, one.repeat_digest, one.routes, one.files, ordered, now)
-
-    def _message(
-        self,
-        event: Event,
-        source: str,
-        raw: bytes,
-        repeat_digest: str,
-        routes: tuple[Route, ...],
-        files: tuple[str, ...],
-        ordered: bool,
-        now: float,
-        *,
-        is_own: bool = False,
-    ) -> NewMessage:
-        digest = digest_of(raw)
-        recipients = tuple(each.system.name for each in routes)
+    def _message(self, sound: _Sound, now: float) -> NewMessage:
+        event = sound.event
+        digest = digest_of(sound.raw)
+        recipients = tuple(each.system.name for each in sound.routes)
         payload = payload_bytes(
             receipt_payload(
                 "accepted",
                 id=event.id,
                 digest=digest,
-                source=source,
+                source=sound.source,
                 type=event.type,
                 to=recipients,
                 at=now,
@@ -185,30 +192,31 @@ class Accept:
         return NewMessage(
             key=event.key,
             id=event.id,
-            source=source,
+            source=sound.source,
             type=event.type,
             version=event.version,
             subject=event.subject,
             accepted_at=now,
             digest=digest.removeprefix("sha-256:"),
-            repeat_digest=repeat_digest,
-            envelope=raw,
+            repeat_digest=sound.repeat_digest,
+            envelope=sound.raw,
             recipients=recipients,
-            receipt="" if is_own else sign_receipt(payload, self.signer),
-            receipt_payload=b"" if is_own else payload,
-            deliveries=tuple(self._delivery(event, source, each, ordered, now) for each in routes),
-            files=files,
-            is_own=is_own,
+            receipt="" if sound.is_own else sign_receipt(payload, self.signer),
+            receipt_payload=b"" if sound.is_own else payload,
+            deliveries=tuple(self._delivery(sound, each, now) for each in sound.routes),
+            files=sound.files,
+            is_own=sound.is_own,
         )
 
-    def _delivery(self, event: Event, source: str, to: Route, ordered: bool, now: float) -> Delivery:
+    def _delivery(self, sound: _Sound, to: Route, now: float) -> Delivery:
+        event = sound.event
         return new_delivery(
             message=event.key,
-            source=source,
+            source=sound.source,
             subject=event.subject,
             recipient=to.system.name,
             contract=event.type,
-            ordered=ordered,
+            ordered=sound.is_ordered,
             priority=event.priority,
             accepted_at=now,
             notbefore=event.notbefore,
@@ -272,7 +280,7 @@ def _refusal(answer: Taken | FilesMissing, message: NewMessage) -> Fault:
     return _missing(answer.digests) if isinstance(answer, FilesMissing) else _conflict(message.id)
 
 
-def _conflict(id: str) -> Rejected:  # noqa: A002 - the attribute's name
+def _conflict(id: str) -> Rejected:
     return Rejected(
         "conflict",
         Text(

@@ -48,14 +48,14 @@ class Collect:
         try:
             adapter = self.adapter_of(system)
             items = await adapter.collect(BATCH)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one agency's trouble must not stop the others'
             log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
             return 0
         settled = 0
         for item in items:
             try:
                 settled += await self._one(system, adapter, item)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as above, for one item
                 # The item stays with the agency and is asked for again at the next round.
                 log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
         return settled

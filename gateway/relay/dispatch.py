@@ -40,6 +40,17 @@ MAX_DETAIL: Final = 500
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How one attempt ended: for its row, its receipt and its log line."""
+
+    outcome: AttemptOutcome
+    status: int | None = None
+    detail: str | None = None
+    delivered_digest: str | None = None
+    proof: bytes | None = None
+
+
 @dataclass(slots=True)
 class Dispatch:
     """One dispatcher; several may run on one ledger. ``concurrency`` is per destination."""
@@ -126,7 +137,7 @@ class Dispatch:
                 handed = await self.adapter_of(system).deliver(parcel)
             reach("dispatch.handed-over")
         except PermanentFailure as failure:
-            await self._record(claim, Refused(), started, "refused", failure.status, failure.detail)
+            await self._record(claim, Refused(), started, _Ending("refused", failure.status, failure.detail))
         except DestinationGone as failure:
             await self._hold(claim, started, failure)
         except TimeoutError:
@@ -155,9 +166,8 @@ class Dispatch:
         digest = digest_of(parcel.body)
         proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, claim.id, digest)
         delivered_digest = None if parcel.body == claim.envelope else digest
-        await self._record(
-            claim, Delivered(), started, "taken", handed.status, None, delivered_digest=delivered_digest, proof=proof
-        )
+        ending = _Ending("taken", handed.status, None, delivered_digest, proof)
+        await self._record(claim, Delivered(), started, ending)
 
     async def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> None:
         now = self.clock.now()
@@ -174,7 +184,7 @@ class Dispatch:
         )
         signal = GaveUp(step.cause) if isinstance(step, Never) else Deferred(step.due)
         outcome: AttemptOutcome = "timeout" if isinstance(failure, TimedOut) else "failed"
-        await self._record(claim, signal, started, outcome, failure.status, failure.detail)
+        await self._record(claim, signal, started, _Ending(outcome, failure.status, failure.detail))
 
     async def _hold(self, claim: Claim, started: float, failure: DestinationGone) -> None:
         """The far side asked for no more: nothing is lost, an operator must speak with the agency."""
@@ -183,38 +193,20 @@ class Dispatch:
         details = {"recipient": recipient, "reason": "the destination answered 410 Gone", "delivery": claim.delivery.id}
         await self.ledger.hold(recipient, at=now, audit=AuditRow(now, self.owner, "destination.held", details))
         log.warning("destination.held", agency=recipient, delivery_id=claim.delivery.id, message_id=claim.id)
-        await self._record(claim, Deferred(now), started, "failed", failure.status, failure.detail)
+        await self._record(claim, Deferred(now), started, _Ending("failed", failure.status, failure.detail))
 
-    async def _record(
-        self,
-        claim: Claim,
-        signal: Signal,
-        started: float,
-        outcome: AttemptOutcome,
-        status: int | None,
-        detail: str | None,
-        *,
-        delivered_digest: str | None = None,
-        proof: bytes | None = None,
-    ) -> None:
+    async def _record(self, claim: Claim, signal: Signal, started: float, ending: _Ending) -> None:
         ended = max(self.clock.now(), started)
-        attempt = Attempt(
-            number=claim.delivery.attempts + 1,
-            started_at=started,
-            ended_at=ended,
-            outcome=outcome,
-            status=status,
-            detail=None if detail is None else detail[:MAX_DETAIL],
-        )
-        origin = Origin(claim.id, claim.digest, claim.type, claim.recipients)
+        detail = None if ending.detail is None else ending.detail[:MAX_DETAIL]
+        attempt = Attempt(claim.delivery.attempts + 1, started, ended, ending.outcome, ending.status, detail)
         change = self.settlement.change(
             claim.delivery,
             signal,
-            origin,
+            Origin(claim.id, claim.digest, claim.type, claim.recipients),
             at=ended,
             attempt=attempt,
-            delivered_digest=delivered_digest,
-            proof=proof,
+            delivered_digest=ending.delivered_digest,
+            proof=ending.proof,
         )
         (written,) = await self.ledger.record_many([change], now=ended)
         reach("dispatch.recorded")
@@ -223,12 +215,11 @@ class Dispatch:
             message_id=claim.id,
             delivery_id=claim.delivery.id,
             agency=claim.delivery.recipient,
-            trace_id=None,
             number=attempt.number,
-            outcome=outcome,
+            outcome=ending.outcome,
             state=change.after.state.value,
-            status=status,
-            detail=attempt.detail,
+            status=ending.status,
+            detail=detail,
             took_ms=round((ended - started) * 1000),
             written=written,
         )

@@ -1,4 +1,4 @@
-"""The recipient's own receipt: checked, and kept beside the delivery. A wrong one is an alert, never a lost delivery."""
+"""The recipient's own receipt: checked and kept beside the delivery; a wrong one is an alert, never a loss."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Pull:
         for name in recipients & self._waiting.keys():
             self._waiting[name].set()
 
-    async def lease(self, system: System, *, max: int, wait: float, visibility: float) -> list[Leased]:  # noqa: A002
+    async def lease(self, system: System, *, max: int, wait: float, visibility: float) -> list[Leased]:
         """Up to ``max`` due deliveries, at most one a lane; waits up to ``wait`` seconds for the first."""
         until = self.clock.now() + wait
         while True:

@@ -56,7 +56,7 @@ class Report:
             return
         told = next((each for each in record.deliveries if each.delivery.id == delivery.id), None)
         members = self._members(delivery, record, kind, wish.version, told)
-        await self.accept.own(members, (Route(sender, wish),), ordered=True)
+        await self.accept.own(members, (Route(sender, wish),))
         log.info("outcome.told", message_id=record.id, delivery_id=delivery.id, agency=sender.name, outcome=outcome)
 
     def _members(

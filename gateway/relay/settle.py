@@ -38,7 +38,10 @@ class Settlement:
         delivered_digest: str | None = None,
         proof: bytes | None = None,
     ) -> Change:
-        """The step of ``before`` under ``signal``; raises IllegalStep. ``delivered_digest`` where a translation went out."""
+        """The step of ``before`` under ``signal``; raises IllegalStep.
+
+        ``delivered_digest`` (``sha-256:HEX``) where something else than the original envelope went out.
+        """
         after = before.after(signal)
         outcome = OUTCOMES.get(after.state)
         if outcome is None:
