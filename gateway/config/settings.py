@@ -95,7 +95,7 @@ def read_settings(folder: Path, environ: Mapping[str, str] = os.environ) -> Sett
     mistakes = judge(document, schema("lgsp"))
     level, kill_at = _environment(environ, mistakes)
     if not mistakes:
-        mistakes += _beyond_schema(document)
+        mistakes += _beyond_schema(document) + _missing_folders(document, folder)
     raise_all(mistakes)
     return _settings(folder, document.values, level, kill_at)
 
@@ -108,6 +108,10 @@ def _value(values: Mapping[str, Any], table: str, key: str) -> Any:
 def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at: tuple[str, int] | None) -> Settings:
     def at(table: str, key: str) -> Path:
         return folder / str(_value(values, table, key))
+
+    def folders(table: str) -> tuple[Path, ...]:
+        # a default folder that nobody listed need not be there
+        return tuple(path for each in _value(values, table, "folders") if (path := folder / each).is_dir())
 
     listen = str(_value(values, "gateway", "listen"))
     host, _, port = listen.rpartition(":")
@@ -127,8 +131,8 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         file_limit=parse_size(_value(values, "files", "limit")),
         trust_roots=tuple(_value(values, "trust", "roots")),
         trust_crls=tuple(_value(values, "trust", "crls")),
-        contract_folders=tuple(folder / each for each in _value(values, "contracts", "folders")),
-        adapter_folders=tuple(folder / each for each in _value(values, "adapters", "folders")),
+        contract_folders=folders("contracts"),
+        adapter_folders=folders("adapters"),
         log_level=level,
         kill_at=kill_at,
     )
@@ -194,6 +198,19 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")
         mistake("files", "limit", Text("Giới hạn không dùng được", "This limit cannot be used"), right)
     return mistakes
+
+
+def _missing_folders(document: Document, folder: Path) -> list[Misconfigured]:
+    return [
+        document.mistake(
+            (table, "folders", n),
+            Text(f"Không có thư mục {each}", f"There is no folder {each}"),
+            Text("Hãy tạo thư mục này hoặc bỏ nó khỏi danh sách.", "Make it, or take it out of the list."),
+        )
+        for table in ("contracts", "adapters")
+        for n, each in enumerate(document.values.get(table, {}).get("folders", []))
+        if not (folder / each).is_dir()
+    ]
 
 
 def _check_store(url: str, mistake: Any) -> None:

@@ -1,0 +1,100 @@
+"""The registry's rows as the core's directory: agencies, systems, certificates, agreements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Final
+
+from gateway.config.measures import parse_duration
+from gateway.config.rows import Row
+from gateway.core.agreement import Agreement, Subscription
+from gateway.core.directory import Agency, Directory, Provision, System, read_certificate
+from gateway.core.retry import RetryPolicy
+
+_EVERYONE: Final = ("*",)
+
+
+def directory_of(rows: Iterable[Row], *, gateway: str, version: int) -> Directory:
+    """The directory that the rows describe; rows of other kinds are left alone.
+
+    ``gateway`` is the name of the gateway's own system. Raises ValueError or KeyError where a row is not what
+    apply would have written.
+    """
+    rows = tuple(rows)
+    agencies = [agency_of(row.body) for row in rows if row.kind == "agency"]
+    agreements = [agreement_of(row.body) for row in rows if row.kind == "agreement"]
+    return Directory(agencies, agreements, gateway=gateway, version=version)
+
+
+def agency_of(body: Mapping[str, Any]) -> Agency:
+    """The agency of a registry body."""
+    code = body["code"]
+    return Agency(
+        code=code,
+        name=body["name"],
+        level=body.get("level", "province"),
+        aliases=tuple(body.get("aliases", ())),
+        parent=body.get("parent"),
+        systems=tuple(_system(code, each) for each in body.get("systems", ())),
+    )
+
+
+def agreement_of(body: Mapping[str, Any]) -> Agreement:
+    """The agreement of a registry body."""
+    return Agreement(
+        id=body["id"],
+        title=body["title"],
+        basis=body["basis"],
+        purpose=body["purpose"],
+        senders=tuple(body["from"]),
+        receivers=tuple(body["to"]),
+        contracts=tuple(body["contracts"]),
+        valid_from=date.fromisoformat(body["valid_from"]),
+        valid_until=date.fromisoformat(body["valid_until"]),
+        fields={name: tuple(pointers) for name, pointers in body.get("fields", {}).items()},
+    )
+
+
+def _system(code: str, body: Mapping[str, Any]) -> System:
+    return System(
+        name=f"{code}/{body['name']}",
+        agency=code,
+        adapter=body["adapter"],
+        sealing=body.get("sealing", "self"),
+        key_file=body.get("key"),
+        certificates=tuple(read_certificate(pem) for pem in body.get("certificates_pem", ())),
+        secret_hash=body.get("secret_hash"),
+        webhook_secret_file=body.get("webhook_secret_file"),
+        settings=body.get("settings", {}),
+        subscriptions={each["contract"]: _subscription(each) for each in body.get("subscriptions", ())},
+        provides=tuple(Provision(p["contract"], p["version"], p["url"]) for p in body.get("provides", ())),
+    )
+
+
+def _subscription(body: Mapping[str, Any]) -> Subscription:
+    passes = body.get("filter", {})
+    sources, subjects = tuple(passes.get("source", _EVERYONE)), tuple(passes.get("subject", _EVERYONE))
+    return Subscription(
+        contract=body["contract"],
+        version=body["version"],
+        format=body.get("format", "jws"),
+        sources=() if "*" in sources else sources,
+        subjects=() if "*" in subjects else subjects,
+        retry=_retry(body.get("retry", {})),
+    )
+
+
+def _retry(body: Mapping[str, Any]) -> RetryPolicy:
+    usual = RetryPolicy()
+
+    def wait(name: str, default: float) -> float:
+        return parse_duration(body[name]) if name in body else default
+
+    return RetryPolicy(
+        first=wait("first", usual.first),
+        factor=float(body.get("factor", usual.factor)),
+        cap=wait("cap", usual.cap),
+        deadline=wait("deadline", usual.deadline),
+        attempts=body.get("attempts"),
+    )
