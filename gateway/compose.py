@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -22,7 +21,7 @@ from gateway.api.app import Doors, make_app
 from gateway.api.identity import operators_of
 from gateway.broker.local import LocalBroker
 from gateway.config.catalog import builtin_folder, contract_from_documents, read_catalog
-from gateway.config.province import directory_of
+from gateway.config.picture import directory_of
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
@@ -181,9 +180,7 @@ class Gateway:
             self.settings.file_limit,
         )  # fmt: skip
         report = Report(ledger, self.accept, directory, clock)
-        self.sweep = Sweep(
-            ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce
-        )
+        self.sweep = Sweep(ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce)
 
     def _context(self, system: System) -> AdapterContext:
         folder = self.settings.folder
@@ -335,5 +332,3 @@ async def serve(settings: Settings) -> None:
         row = AuditRow(opened.clock.now(), settings.system, "gateway.started", {"version": gateway.__version__})
         await opened.ledger.audit([row])
         await stopped.wait()
-
-

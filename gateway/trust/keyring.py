@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.config.keys import (
-    gateway_certificate,
-    gateway_signer,
-    read_certificate_file,
-    sealing_signer,
-    webhook_signer,
-)
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from gateway.config.keys import is_pair, not_a_pair, read_certificate_file, read_key
 from gateway.config.settings import Settings
 from gateway.core import jws
 from gateway.core.directory import Certificate, System
@@ -38,8 +34,9 @@ class Keyring:
         """The gateway's keys; raises Misconfigured naming the file, what is wrong and what would be right."""
         files = sorted((settings.signing_key.parent / OLD).glob("*.crt"))
         old = tuple(read_certificate_file(path, settings.shown(path)) for path in files)
-        own = gateway_certificate(settings)
-        return cls(settings, gateway_signer(settings), webhook_signer(settings), own, old)
+        own = read_certificate_file(settings.certificate, settings.shown(settings.certificate))
+        signer = _gateway_signer(settings, own)
+        return cls(settings, signer, _webhook_signer(settings, signer), own, old)
 
     def jwks(self) -> Mapping[str, Any]:
         """The JWK Set that the gateway publishes: today's signing key, older ones, the webhook key."""
@@ -59,7 +56,7 @@ class Keyring:
         if kept is not None and kept[0] == marks:
             return kept[1]
         try:
-            signer = sealing_signer(self.settings, system)
+            signer = _sealing_signer(self.settings, system)
         except Misconfigured:
             raise Busy(
                 "overloaded",
@@ -71,3 +68,51 @@ class Keyring:
             ) from None
         self._kept[system.name] = (marks, signer)
         return signer
+
+
+def _gateway_signer(settings: Settings, own: Certificate) -> jws.Signer:
+    """What signs receipts and the gateway's own envelopes, under the ``kid`` of its JWKS."""
+    shown = settings.shown(settings.signing_key)
+    key = read_key(settings.signing_key, shown)
+    if not isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
+        raise _wrong_kind(shown, Text("Ed25519 hoặc P-256", "Ed25519 or P-256"))
+    if not is_pair(key, own):
+        raise not_a_pair(settings.shown(settings.certificate), shown)
+    return jws.Signer(key, jws.default_alg(key), own.thumbprint, jws.key_id(key.public_key()))
+
+
+def _webhook_signer(settings: Settings, signer: jws.Signer) -> jws.Signer:
+    """What signs ``webhook-signature`` v1a: a key of its own, under which no receipt or envelope ever verifies."""
+    shown = settings.shown(settings.webhook_key)
+    key = read_key(settings.webhook_key, shown)
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise _wrong_kind(shown, Text("Ed25519", "Ed25519"))
+    kid = jws.key_id(key.public_key())
+    if kid == signer.kid:
+        raise Misconfigured(
+            shown,
+            Text("Khoá webhook trùng với khoá ký của trục", "The webhook key is the signing key too"),
+            Text(
+                f"Tạo khoá riêng: openssl genpkey -algorithm ed25519 -out {shown}",
+                f"Make one of its own: openssl genpkey -algorithm ed25519 -out {shown}",
+            ),
+        )
+    return jws.Signer(key, "EdDSA", "", kid)
+
+
+def _sealing_signer(settings: Settings, system: System) -> jws.Signer:
+    """What signs for a system with ``sealing = "gateway"``; the certificate of its key is registered to it."""
+    path = settings.folder / (system.key_file or "")
+    key = read_key(path, settings.shown(path))
+    for certificate in system.certificates:
+        if is_pair(key, certificate):
+            return jws.Signer(key, jws.default_alg(key), certificate.thumbprint)
+    raise not_a_pair(system.name, settings.shown(path))
+
+
+def _wrong_kind(shown: str, wanted: Text) -> Misconfigured:
+    return Misconfigured(
+        shown,
+        Text("Loại khoá này không dùng được ở đây", "This kind of key cannot be used here"),
+        Text(f"Phải là khoá {wanted.vi}.", f"It must be {wanted.en}."),
+    )
