@@ -166,7 +166,7 @@ def pack(attachment: Attachment, limit: int) -> Packed:
     # A .doc that is itself a ZIP of one file would lose that layer at the reader's: it gets one to lose.
     # So does what cannot be sent as it is without looking damaged.
     if as_is == ZIP or (as_is is not None and content and not _would_be_opened(content, limit)):
-        return Packed(as_is, content)
+        return Packed(as_is if _keeps_promise(as_is, _family(content), content) else _OCTETS, content)
     return Packed(ZIP, archive.wrap(name, content))
 
 

@@ -23,6 +23,7 @@ _ALIASES: Final = {
 }
 #: Elements that only hold the others together: paths leave them out.
 _FRAME: Final = frozenset({"edXML", "edXMLEnvelope", "edXMLHeader", "edXMLBody"})
+_READABLE: Final = 100
 _TRUE: Final = frozenset({"true", "1"})
 _FALSE: Final = frozenset({"false", "0"})
 
@@ -36,8 +37,17 @@ class Findings:
         self.extra: list[Extra] = []
 
     def warn(self, name: str, where: str, **facts: str | int | Text) -> None:
-        """Note the oddity ``name`` at ``where``."""
-        self.warnings.append(oddity(name, where, **facts))
+        """Note the oddity ``name`` at ``where``; after the hundredth only that there are more."""
+        if len(self.warnings) < _READABLE:
+            self.warnings.append(oddity(name, where, **facts))
+        elif len(self.warnings) == _READABLE:
+            self.warnings.append(oddity("more-oddities", where, value=_READABLE))
+
+    def keep(self, place: str, element: etree._Element) -> None:
+        """Keep an unknown element found at ``place``; Unreadable ``too-many`` past the limit."""
+        if len(self.extra) >= self.limits.extras:
+            raise refusal("too-many", limit=self.limits.extras, what=Text("phần tử lạ", "unknown elements"))
+        self.extra.append(Extra(place, canonical(element)))
 
 
 class Part:
@@ -77,7 +87,7 @@ class Part:
                     raise refusal("unknown-format", reason=reason)
                 if name in knows:
                     self.warn("repeated-element", name, element=name)
-                findings.extra.append(Extra(place, canonical(child)))
+                findings.keep(place, child)
 
     def has(self, name: str) -> bool:
         """Whether the child ``name`` says anything."""

@@ -28,6 +28,13 @@ _BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n\x00"
 # Whatever an attribute is, it has this in it: their number is known before a parser makes lists of them.
 _ATTRIBUTE: Final = re.compile(rb"=[ \t\r\n]*[\"']")
+_MISTAKES: Final = {
+    expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: Text("tiền tố chưa khai báo", "unbound prefix"),
+    expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: Text("thẻ mở và thẻ đóng không khớp", "mismatched tag"),
+    expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: Text("thực thể chưa khai báo", "undefined entity"),
+    expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]: Text("tệp bị cụt", "it breaks off"),
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]: Text("tệp bị cụt", "it breaks off"),
+}
 _TOO_MANY_ATTRIBUTES: Final = Text("thuộc tính XML", "XML attributes")
 _TOO_MANY_ELEMENTS: Final = Text("phần tử XML", "XML elements")
 
@@ -44,6 +51,8 @@ class Limits:
     elements: int = 50_000
     attributes: int = 10_000
     attachments: int = 1_000
+    #: Elements the regulation does not know, kept to be written back.
+    extras: int = 1_000
     #: Text of any element but an attachment's content, in characters.
     text: int = 262_144
     #: All attachments together once unpacked.
@@ -144,7 +153,7 @@ class _Census:
         except expat.ExpatError as error:
             if not _is_utf8(body):
                 raise refusal("wrong-encoding") from error
-            reason = expat.ErrorString(error.code)
+            reason = _MISTAKES.get(error.code) or Text("lỗi cú pháp", expat.ErrorString(error.code))
             raise refusal("not-well-formed", reason=reason, line=error.lineno) from error
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:

@@ -128,7 +128,8 @@ def _document(findings: Findings, root: Part, envelope: Part, header: Part) -> D
             findings.warn("impossible-date-in-identifier", place, value=own_id or "")
     attachments = read_attachments(findings, root, envelope)
     if business.type == "new" and all(attachment.broken and not attachment.content for attachment in attachments):
-        raise refusal("missing-element", element="AttachmentEncoded/Attachment/ContentTransferEncoded")
+        lacking = Text("nội dung tệp đính kèm (AttachmentEncoded)", "the attachments' content (AttachmentEncoded)")
+        raise refusal("missing-element", element=lacking)
     return DocumentMessage(
         sender=sender,
         recipients=recipients,

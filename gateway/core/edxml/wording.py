@@ -161,6 +161,10 @@ ODDITIES: Final[dict[str, Text]] = {
         "Tệp đính kèm không có trong bản kê edXMLManifest. Đơn vị gửi nên sửa phần mềm.",
         "The attachment is not listed in edXMLManifest. The sender should mend the software.",
     ),
+    "more-oddities": Text(
+        "Còn nhiều điểm bất thường khác; chỉ liệt kê {value} điểm đầu.",
+        "There are more oddities; only the first {value} are listed.",
+    ),
     "repeated-content-id": Text(
         "Nhiều tệp đính kèm dùng chung mã ContentId “{value}”. Đơn vị gửi nên sửa phần mềm.",
         "Several attachments share the ContentId “{value}”. The sender should mend the software.",
