@@ -85,7 +85,9 @@ def write_moment(iso: str) -> str | None:
     """An ISO 8601 moment as ``yyyy/MM/dd HH:mm:ss`` in Viet Nam's time; one without zone is taken as such already."""
     try:
         moment = datetime.fromisoformat(iso)
-        local = moment.replace(tzinfo=VIET_NAM) if moment.tzinfo is None else moment.astimezone(VIET_NAM)
+        # Not astimezone alone: it goes by way of UTC, where the first hours of year 1 do not exist.
+        here = moment.utcoffset() in {None, VIET_NAM.utcoffset(None)}
+        local = moment if here else moment.astimezone(VIET_NAM)
     except (ValueError, OverflowError):
         return None
     # strftime does not pad a year before 1000; isoformat does.
