@@ -10,12 +10,12 @@ from gateway.config.adapter_kinds import settings_schema
 from gateway.config.documents import Document, Step, nearest
 from gateway.config.judging import judge, schema
 from gateway.config.keys import is_pair, not_a_pair, read_certificate_file, read_key
-from gateway.config.measures import parse_duration
 from gateway.config.reading import NewPair, Reading
 from gateway.config.secret import hash_secret, is_secret
 from gateway.core.codes import form_of
 from gateway.core.directory import Certificate
 from gateway.core.faults import Misconfigured, Text
+from gateway.core.moments import parse_duration
 
 _SHORT_SECRET: Final = 16
 _MAX_SECRET: Final = 1024
@@ -229,7 +229,7 @@ class _SystemEntry:
             self._check_retry((*here, "retry"), wish.get("retry", {}))
 
     def _check_retry(self, here: tuple[Step, ...], retry: Mapping[str, Any]) -> None:
-        first = parse_duration(retry.get("first", "5s"))
+        first = _seconds(retry.get("first", "5s"))
         if first <= 0:
             self._mistake(
                 (*here, "first"),
@@ -237,7 +237,7 @@ class _SystemEntry:
                 Text('Ví dụ: first = "5s".', 'For example: first = "5s".'),
             )
         for name in ("cap", "deadline"):
-            if name in retry and parse_duration(retry[name]) < first:
+            if name in retry and _seconds(retry[name]) < first:
                 self._mistake(
                     (*here, name),
                     Text(f"{name} ngắn hơn first", f"{name} is shorter than first"),
@@ -265,7 +265,7 @@ class _SystemEntry:
 
     def _secret(self, key: str) -> bytes | None:
         """A shared secret less the line end after it; None where it cannot be used (the mistake is noted)."""
-        written = self.system[key]
+        written = str(self.system[key])
         try:
             with (self.reading.settings.folder / written).open("rb") as file:
                 secret = file.read(_MAX_SECRET + 3).rstrip(b"\r\n")
@@ -294,3 +294,8 @@ class _SystemEntry:
                 (key,), "Bí mật ngắn hơn 16 ký tự, dễ bị dò ra.", "The secret is under 16 characters: guessable."
             )
         return secret
+
+
+def _seconds(text: str) -> float:
+    """A duration whose form the schema has judged."""
+    return parse_duration(text) or 0.0

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from gateway.config.measures import parse_duration
 from gateway.config.rows import Row
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Agency, Directory, Provision, System, read_certificate
+from gateway.core.moments import parse_duration
 from gateway.core.retry import RetryPolicy
 
 _EVERYONE: Final = ("*",)
@@ -89,7 +89,10 @@ def _retry(body: Mapping[str, Any]) -> RetryPolicy:
     usual = RetryPolicy()
 
     def wait(name: str, default: float) -> float:
-        return parse_duration(body[name]) if name in body else default
+        seconds = parse_duration(body[name]) if name in body else default
+        if seconds is None:
+            raise ValueError(f"{body[name]!r} is not a duration")
+        return seconds
 
     return RetryPolicy(
         first=wait("first", usual.first),

@@ -194,7 +194,7 @@ def _check_parents(reading: Reading, agencies: list[_Read]) -> None:
         code, above, seen = body["code"], parents.get(body["code"]), 0
         while above is not None and above != code and seen <= len(parents):
             above, seen = parents.get(above), seen + 1
-        if above == code and seen:
+        if above == code:
             reading.mistake(
                 document,
                 ("parent",),

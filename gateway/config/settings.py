@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
-from gateway.config.measures import parse_size
+from gateway.config.sizes import parse_size
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
 
