@@ -1,0 +1,169 @@
+"""Every route on one page, and what happens around each request: faults become problems, one line is logged."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from gateway.api import (
+    contracts,
+    directory,
+    docs,
+    files,
+    health,
+    inbox,
+    keys,
+    messages,
+    metrics,
+    problems,
+    submit,
+    tokens,
+)
+from gateway.api.access import AccessTokens
+from gateway.api.body import INTAKE, Intake
+from gateway.api.doors import DOORS, Doors, Limits, Operator
+from gateway.api.identity import CALLER, TOKENS
+from gateway.api.inbox import CLOSING
+from gateway.api.language import language_of
+from gateway.api.submit import MESSAGE_ID
+from gateway.core.faults import Fault
+from gateway.telemetry import REQUEST_SECONDS, REQUESTS, log
+
+__all__ = ["ROUTES", "Doors", "Limits", "Operator", "make_app"]
+
+ROUTES: Final = (
+    web.post("/v1/messages", submit.submit),
+    web.get("/v1/messages/{id}", messages.message),
+    web.get("/v1/messages/{id}/envelope", messages.envelope),
+    web.get("/v1/certificates/{thumbprint}", directory.certificate),
+    web.get("/v1/contracts", contracts.contracts),
+    web.get("/v1/contracts/{name}/{version}", contracts.contract),
+    web.get("/v1/files/{sha256}", files.file),
+    web.post("/v1/inbox/lease", inbox.lease),
+    web.post("/v1/inbox/settle", inbox.settle),
+    web.post("/oauth2/token", tokens.token),
+    web.get("/.well-known/jwks.json", keys.jwks),
+    web.get("/health/live", health.live),
+    web.get("/health/ready", health.ready),
+    web.get("/metrics", metrics.metrics),
+    web.get("/openapi.json", docs.openapi),
+    web.get("/asyncapi.json", docs.asyncapi),
+    web.get("/docs", docs.docs),
+)
+#: Doors that are asked all the time and tell nothing new.
+_QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+#: On every answer; a door may say otherwise (RFC 9110; OWASP's advice for APIs).
+HEADERS: Final = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+SERVER: Final = "lgsp"
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(doors: Doors) -> web.Application:
+    """The application behind every door; serve it with :class:`gateway.api.listener.Listener`."""
+    app = web.Application(middlewares=[_around])
+    app[DOORS] = doors
+    app[TOKENS] = AccessTokens(doors.signer)
+    app[INTAKE] = Intake(doors.limits.intake)
+    app[tokens.SLOWLY] = tokens.Slowly()
+    app[CLOSING] = asyncio.Event()
+    app[docs.PAGES] = docs.Pages.of(doors.public_url)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=_continue)
+        if route.method == hdrs.METH_GET:
+            app.router.add_route(hdrs.METH_HEAD, route.path, route.handler, expect_handler=_continue)
+    secured = {hdrs.SERVER: SERVER}
+    if doors.public_url.startswith("https:"):
+        secured[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
+
+    async def finish(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(secured)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+
+    async def close(app: web.Application) -> None:
+        app[CLOSING].set()
+
+    app.on_response_prepare.append(finish)
+    app.on_shutdown.append(close)
+    return app
+
+
+async def _continue(request: web.Request) -> None:
+    """Let a body come that waits for our word; any other expectation is ignored (RFC 9110, 10.1.1)."""
+    if request.headers[hdrs.EXPECT].lower() == "100-continue" and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What is written now is no answer yet: an error may still be told.
+        request.writer.output_size = 0
+
+
+@web.middleware
+async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    began = time.perf_counter()
+    told: dict[str, Any] = {}
+    try:
+        response = await handler(request)
+    except Fault as fault:
+        told["problem"] = fault.problem
+        response = problems.answer(fault, language_of(request))
+    except web.HTTPException as refusal:
+        response = problems.from_http(refusal, language_of(request))
+    except Exception as error:  # whatever it was, the caller gets a problem and the log a line
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            raise  # the caller left; nobody is there to answer
+        response = _unforeseen(request, error)
+    _tell(request, response, time.perf_counter() - began, told)
+    return response
+
+
+def _unforeseen(request: web.Request, error: Exception) -> web.StreamResponse:
+    reference = f"urn:uuid:{uuid.uuid4()}"
+    log.error("request.failed", reference=reference, method=request.method, door=_door(request), exc_info=error)
+    if request.writer.output_size > 0:
+        # The answer has begun: all that is left is to break it off, so that nobody takes a part for the whole.
+        raise ConnectionAbortedError("broken off after an error")
+    return problems.answer(problems.internal(), language_of(request), instance=reference)
+
+
+def _door(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
+
+
+def _tell(request: web.Request, response: web.StreamResponse, seconds: float, told: dict[str, Any]) -> None:
+    door = _door(request)
+    method = request.method if door != "unknown" else "any"
+    REQUESTS.labels(door, method, str(response.status)).inc()
+    REQUEST_SECONDS.labels(door).observe(seconds)
+    if door in _QUIET:
+        return
+    if MESSAGE_ID in request:
+        told["message_id"] = request[MESSAGE_ID]
+    if CALLER in request:
+        told["caller"] = request[CALLER]
+    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    if trace is not None:
+        told["trace_id"] = trace.group(1)
+    log.info(
+        "request.answered",
+        method=request.method,
+        door=door,
+        status=response.status,
+        ms=round(seconds * 1000, 1),
+        address=request.remote,
+        **told,
+    )

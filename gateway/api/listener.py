@@ -1,0 +1,110 @@
+"""The listener: the server's sockets, guarded against slow clients and against what cannot be read as HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from gateway.api import problems
+from gateway.api.app import HEADERS, SERVER
+from gateway.core.faults import Text
+
+#: A connection that has not sent its first request's header by then is closed (seconds).
+FIRST_HEADER: Final = 10.0
+#: Longer than the usual proxy keeps its side, so that it is the proxy that closes (seconds).
+KEEP_ALIVE: Final = 75.0
+_LINE: Final = 8190
+_HEADERS: Final = 64
+
+
+class GuardedSite(web.BaseSite):
+    """Listens on one address for a runner, as ``web.TCPSite`` does, with this file's guards on each connection."""
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, *, backlog: int = 1024, first_header: float = FIRST_HEADER
+    ) -> None:
+        """``first_header``: seconds that a new connection has for its first request's header."""
+        super().__init__(runner, backlog=backlog)
+        self._host = host
+        self._port = port
+        self._first_header = first_header
+
+    @property
+    def name(self) -> str:
+        """Where it listens, as a URL."""
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen; raises OSError where the address is taken."""
+        await super().start()
+        server = self._runner.server
+        loop = asyncio.get_running_loop()
+
+        def connection() -> _Connection:
+            return _Connection(
+                server,
+                loop=loop,
+                first_header=self._first_header,
+                keepalive_timeout=KEEP_ALIVE,
+                max_line_size=_LINE,
+                max_field_size=_LINE,
+                max_headers=_HEADERS,
+                auto_decompress=False,
+                access_log=None,
+            )
+
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = await loop.create_server(
+            connection, self._host, self._port, family=family, backlog=self._backlog, reuse_address=True
+        )
+        self._port = listening.sockets[0].getsockname()[1]
+        self._server = listening
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_first_header", "_guard")
+
+    def __init__(self, manager: Any, *, first_header: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._first_header = first_header
+        self._guard: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._guard = asyncio.get_running_loop().call_later(self._first_header, self._close_if_silent)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_silent(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002 - the library's signature
+        message: str | None = None,  # noqa: ARG002 - the library's signature
+    ) -> web.StreamResponse:
+        """What cannot be read as HTTP is a ``bad-request``; its bytes are neither answered nor logged."""
+        if request.writer.output_size > 0:
+            raise ConnectionAbortedError("broken off after an error")
+        fault = problems.internal() if status >= 500 else problems.bad_request(detail=_UNREADABLE)
+        response = problems.answer(fault, "vi")
+        response.headers.update({**HEADERS, hdrs.SERVER: SERVER})
+        response.force_close()
+        return response
+
+
+_UNREADABLE: Final = Text(
+    "Yêu cầu không đọc được theo HTTP/1.1, hoặc phần đầu quá dài. Bên gọi phải sửa phần mềm gửi.",
+    "The request cannot be read as HTTP/1.1, or its header is too long. The caller must mend its software.",
+)

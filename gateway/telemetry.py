@@ -1,0 +1,148 @@
+"""What the bus says about itself: one JSON object a line on stderr, fixed event names, counters for Prometheus.
+
+A log line never holds a message's data, a token or a key: fields that could are removed by name, and an
+exception is told by its type and the places it passed, never by its text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+#: Every event name a log line may carry, and when it is written.
+EVENTS: Final[dict[str, str]] = {
+    "gateway.started": "it listens, accepts and delivers",
+    "gateway.stopping": "it was asked to stop and finishes what it began",
+    "gateway.stopped": "nothing runs any more",
+    "registry.changed": "another version of the registry is in force",
+    "registry.unreadable": "a new version of the registry cannot be used; the last good one stays in force",
+    "request.answered": "a request was answered: its door, its status, how long it took",
+    "request.failed": "a request met something unforeseen; the answer carries the same reference",
+    "message.accepted": "a message is kept; from here on it is the bus's to lose",
+    "message.refused": "a message was not taken, and why",
+    "delivery.attempted": "one try of one delivery ended, with everything about it",
+    "delivery.dead": "a delivery will not be tried again until an operator says so",
+    "delivery.lapsed": "leases ended without an answer and were given back",
+    "destination.held": "a destination was put on hold",
+    "destination.released": "a destination's hold was lifted",
+    "destination.gone": "a destination asks for no further deliveries",
+    "item.collected": "a message was fetched from a system that cannot send",
+    "item.refused": "something fetched can never become a message, and why",
+    "adapter.failed": "an adapter raised something it should not have",
+    "receipt.wrong": "a recipient's own receipt does not fit what was handed over",
+    "outcome.failed": "an outcome message could not be made; it stays owed",
+    "files.swept": "files that no message names were forgotten",
+    "step.failed": "a recurring step met something unforeseen and will run again",
+    "store.failed": "the ledger could not do what it was asked",
+    "library.said": "a warning from a library",
+}
+
+#: Names of fields whose value must never reach a log.
+_REMOVED: Final = frozenset(
+    "data envelope body payload authorization token access_token client_assertion client_secret secret key"
+    " private_key password assertion cookie".split()
+)
+_FRAMES: Final = 12
+
+#: The logger of the whole house. Bind fields at the call: ``log.info("delivery.attempted", delivery_id=...)``.
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def set_up(*, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send every log line from ``level`` up as one JSON object to ``stream`` (stderr by default).
+
+    What libraries log through ``logging`` comes as ``library.said`` from warnings up, in the same form.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            without_secrets,
+            exception_without_text,
+            structlog.processors.JSONRenderer(serializer=_line),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = [_FromLibraries()]
+    root.setLevel(logging.WARNING)
+
+
+def without_secrets(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The line with the values of telling fields removed; the field stays, so that the mistake is seen."""
+    for name in _REMOVED & line.keys():
+        line[name] = "[removed]"
+    return line
+
+
+def exception_without_text(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """``exc_info`` as the exception's type and the places it passed: its text may quote a message."""
+    given = line.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        line["exception"] = f"{type(error).__module__}.{type(error).__qualname__}"
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        line["passed"] = [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
+    return line
+
+
+def _short(filename: str) -> str:
+    return "/".join(Path(filename).parts[-3:])
+
+
+def _line(value: Any, **_: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+class _FromLibraries(logging.Handler):
+    """Turns a library's record into a line of ours, without its exception's text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = {"library": record.name, "said": record.getMessage()[:500]} if not record.exc_info else {
+            "library": record.name, "said": str(record.msg)[:200], "exc_info": record.exc_info
+        }  # fmt: skip
+        log.log(record.levelno, "library.said", **told)
+
+
+# ------------------------------------------------------------------------------------------------- counters
+
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=REGISTRY)
+
+REQUESTS: Final = Counter(
+    "lgsp_requests", "Requests answered, by door, method and status", ["door", "method", "status"], registry=REGISTRY
+)
+REQUEST_SECONDS: Final = Histogram(
+    "lgsp_request_seconds",
+    "Seconds from a request's header to its answer, by door",
+    ["door"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+MESSAGES: Final = Counter(
+    "lgsp_messages",
+    "Envelopes judged at the front door, by outcome (accepted, repeated, or a problem's name)",
+    ["outcome"],
+    registry=REGISTRY,
+)
+ATTEMPTS: Final = Counter(
+    "lgsp_attempts", "Attempts to deliver, by recipient and outcome", ["recipient", "outcome"], registry=REGISTRY
+)
+ATTEMPT_SECONDS: Final = Histogram(
+    "lgsp_attempt_seconds",
+    "Seconds an attempt to deliver took",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+WAITING: Final = Gauge("lgsp_deliveries", "Deliveries that have not ended, by state", ["state"], registry=REGISTRY)
+BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)
