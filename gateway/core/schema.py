@@ -69,7 +69,7 @@ class Schema:
                 where,
                 Text(f"Lược đồ không dùng được: {reason}", f"The schema cannot be used: {reason}"),
                 Text(
-                    "Cần một lược đồ JSON Schema 2020-12 tự đủ: $ref chỉ trỏ vào chính nó, format đã biết, pattern đơn giản",
+                    "Cần JSON Schema 2020-12 tự đủ: $ref chỉ trỏ vào chính nó, format đã biết, pattern đơn giản",
                     "It must be a JSON Schema 2020-12 by itself: $ref within it, known formats, plain patterns",
                 ),
             ) from None
@@ -83,7 +83,7 @@ class Schema:
 
     def _told(self, error: jsonschema_rs.ValidationError) -> Violation:
         place = tuple(error.instance_path)
-        rule = error.kind.name
+        rule = _rule(error)
         shown = _shown(error.instance) if field_class(self.document, place) in ("public", "internal") else None
         return Violation(join_pointer(place), rule, _sentence(rule, error.kind, shown))
 
@@ -157,6 +157,14 @@ def _named(schema_types: Any) -> Text:
     return Text(" hoặc ".join(text.vi for text in texts), " or ".join(text.en for text in texts))
 
 
+def _rule(error: jsonschema_rs.ValidationError) -> str:
+    """The keyword that was broken; of a part that is plainly ``false``, the keyword that it stands under."""
+    if error.kind.name != "falseSchema":
+        return error.kind.name
+    last = error.schema_path[-1] if error.schema_path else ""
+    return last if last in ("additionalProperties", "items", "unevaluatedItems") else "properties"
+
+
 def _choices(options: Iterable[Any]) -> str:
     texts = [str(_shown(option)) for option in options if not isinstance(option, dict | list)]
     more = ", …" if len(texts) > _NUMBER_OF_CHOICES_SHOWN else ""
@@ -212,9 +220,16 @@ def _pattern(kind: Any) -> Text:
 
 def _unexpected(kind: Any) -> Text:
     # The names are the sender's own text and of no class, so they are counted and not repeated.
+    if not hasattr(kind, "unexpected"):
+        return _forbidden(kind)
     number = len(kind.unexpected)
     return Text(f"Có {number} thành phần hợp đồng không cho phép ở đây; bên gửi bỏ đi",
                 f"{number} members are not allowed here; the sender must leave them out")  # fmt: skip
+
+
+def _forbidden(_: Any) -> Text:
+    return Text("Hợp đồng không cho phép có gì ở đây; bên gửi bỏ đi",
+                "The contract allows nothing here; the sender must leave it out")  # fmt: skip
 
 
 _SENTENCES: Final[dict[str, Callable[[Any], Text]]] = {
@@ -226,6 +241,18 @@ _SENTENCES: Final[dict[str, Callable[[Any], Text]]] = {
     "pattern": _pattern,
     "additionalProperties": _unexpected,
     "unevaluatedProperties": _unexpected,
+    "properties": _forbidden,
+    "items": _forbidden,
+    "unevaluatedItems": _forbidden,
+    "uniqueItems": lambda _: Text(
+        "Có phần tử trùng nhau; mỗi phần tử chỉ một lần", "Items repeat; each may stand once"
+    ),
+    "anyOf": lambda _: Text("Không khớp cách nào hợp đồng cho phép", "Fits none of the ways that the contract allows"),
+    "oneOf": lambda _: Text(
+        "Phải khớp đúng một trong các cách hợp đồng cho phép",
+        "Must fit exactly one of the ways that the contract allows",
+    ),
+    "multipleOf": lambda kind: Text(f"Phải là bội của {kind.multiple_of}", f"Must be a multiple of {kind.multiple_of}"),
     "minLength": _limit("Quá ngắn; cần ít nhất {} ký tự", "Too short; needed are at least {} characters"),
     "maxLength": _limit("Quá dài; nhiều nhất {} ký tự", "Too long; allowed are at most {} characters"),
     "minimum": _limit("Quá nhỏ; cần từ {} trở lên", "Too small; needed is {} or more"),

@@ -67,6 +67,8 @@ def _settled(rules: Iterable[Guarded], prefix: Path) -> Iterable[Path]:
 
 def _losses(data: Any, carried: list[Carried]) -> tuple[Place, ...]:
     whole = {each.source for each in carried if each.exact} - {each.source for each in carried if not each.exact}
+    if data in ({}, []):
+        return ()
     lost, kept = _walk(data, (), whole)
     return tuple(lost) if kept or not lost else ((),)
 

@@ -1,0 +1,100 @@
+"""Documents by chance: a hypothesis strategy for any schema written in the words that our contracts use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from gateway.core.schema import at_pointer
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/đ~", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+_LETTERS = st.text("/ -.,~0179aAĐđệ\u0302\u3042😀\n", max_size=12)
+_PATTERNS = {
+    "^[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64),
+    "^sha-256:[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64).map("sha-256:".__add__),
+}
+_ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+# Local times: the zone is drawn apart.
+_FIRST, _LAST = datetime(1000, 1, 2), datetime(2999, 12, 30)  # noqa: DTZ001
+_FORMATS = {
+    "date": st.dates(date(1000, 1, 1), date(2999, 12, 31)).map(date.isoformat),
+    "date-time": st.datetimes(_FIRST, _LAST, timezones=_ZONES).map(datetime.isoformat),
+    "uuid": st.uuids().map(str),
+}
+
+
+def documents(schema: Mapping[str, Any], *, strangers: tuple[str, ...] = ()) -> st.SearchStrategy[Any]:
+    """Data valid against ``schema``; open objects may hold members of other names, ``strangers`` among them."""
+    return _node(schema, schema, strangers)
+
+
+def _node(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    if "$ref" in node:
+        return _node(root, at_pointer(root, node["$ref"][1:]), strangers)
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    kinds = {"object": _object, "array": _array}
+    if node["type"] in kinds:
+        return kinds[node["type"]](root, node, strangers)
+    if node["type"] == "integer":
+        return st.integers(node.get("minimum", -(10**20)), node.get("maximum", 10**20))
+    if node["type"] == "boolean":
+        return st.booleans()
+    return _text(node)
+
+
+def _text(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
+    if "format" in node:
+        return _FORMATS[node["format"]]
+    if "pattern" in node:
+        return _PATTERNS[node["pattern"]]
+    least, most = node.get("minLength", 0), node["maxLength"]
+    longest = st.sampled_from(["x", "/", "ệ/"]).map(lambda sign: (sign * most)[:most])
+    return _LETTERS.filter(lambda text: least <= len(text) <= most) | longest
+
+
+def _array(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    return st.lists(_node(root, node["items"], strangers), max_size=3)
+
+
+def _object(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    members = {name: _node(root, each, strangers) for name, each in node["properties"].items()}
+    required = set(node.get("required", ()))
+    known = st.fixed_dictionaries(
+        {name: each for name, each in members.items() if name in required},
+        optional={name: each for name, each in members.items() if name not in required},
+    ).filter(lambda found: len(found) >= node.get("minProperties", 0))
+    if node.get("additionalProperties") is False:
+        return known
+    names = st.sampled_from([name for name in (*strangers, "x-khác", "a/b~c") if name not in members])
+    unknown = st.dictionaries(names, JSON, max_size=2)
+    return st.tuples(unknown, known).map(lambda both: {**both[0], **both[1]})
+
+
+def leaves(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
+    """Every value that holds no other, with its place; empty arrays and objects count."""
+    parts = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
+    if not parts:
+        return [(place, value)]
+    return [found for name, part in parts for found in leaves(part, (*place, name))]
+
+
+def member_names(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every name that a schema gives to a member, at any depth."""
+    found: set[str] = set()
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            found |= set(node["properties"]) if isinstance(node.get("properties"), Mapping) else set()
+            waiting.extend(node.values())
+    return tuple(sorted(found))
