@@ -35,7 +35,11 @@ _VERSION_FILE: Final = re.compile(
     r"(?P<label>[^/]+)/(?:(?P<part>schema|up|down)\.json|examples/(?P<side>good|bad)/(?P<example>[^/]+)\.json)\Z"
 )
 #: A bad example that ends in a schema keyword, ``no-signer.required.json``, must fail by that rule.
-_NAMED_RULE: Final = re.compile(r".+\.(?P<rule>[a-zA-Z$]+)\Z")
+_NAMED_RULE: Final = re.compile(
+    r".+\.(?P<rule>type|enum|const|required|format|pattern|multipleOf|not|anyOf|oneOf|contains|propertyNames|uniqueItems"
+    r"|exclusiveM(?:in|ax)imum|m(?:in|ax)imum|m(?:in|ax)(?:Length|Items|Properties)"
+    r"|additionalProperties|unevaluated(?:Properties|Items)|properties|items)\Z"
+)
 
 
 def builtin_folder() -> Path:

@@ -65,7 +65,7 @@ def _example_refusals(version: Version, where: str) -> Iterator[Misconfigured]:
                 "Sửa ví dụ hoặc lược đồ",
                 "Mend the example or the schema",
             )
-        elif example.rule is not None and {violation.rule for violation in found} != {example.rule}:
+        elif example.rule is not None and example.rule not in {violation.rule for violation in found}:
             rules = ", ".join(sorted({violation.rule for violation in found}))
             yield mistake(
                 place,

@@ -24,6 +24,7 @@ FILES = {
     "1.0/examples/good/plain.json": b'{"code": "HS-1"}',
     "1.0/examples/bad/no-code.required.json": b"{}",
     "1.0/examples/bad/anything.json": b"[]",
+    "1.0/examples/bad/version-1.0.of-old.json": b"[]",
 }
 
 
@@ -51,6 +52,7 @@ def test_a_bad_example_may_name_its_rule() -> None:
     assert {example.name: example.rule for example in version.counterexamples} == {
         "no-code.required": "required",
         "anything": None,
+        "version-1.0.of-old": None,
     }
 
 
