@@ -100,7 +100,7 @@ class Doors:
     operators: Callable[[], Mapping[str, Operator]]
     #: The gateway's signing key; signs access tokens too, under a ``typ`` of their own.
     signer: Signer
-    #: The JWK Set to publish; see :func:`gateway.api.keys.jwks_of`.
+    #: The JWK Set to publish: signing keys of today and before, then the webhook key.
     jwks: Callable[[], Mapping[str, Any]]
     #: Certificates of the gateway's own keys, present and past.
     gateway_certificates: Callable[[], Sequence[Certificate]]
