@@ -1,0 +1,126 @@
+"""Who has something due, leasing it, and taking leases back."""
+
+# ruff: noqa: S608 - statements are put together from constants of the program; every value is bound
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.delivery import Claimed, Delivery, Held, LeaseExpired
+from gateway.core.envelope import PRIORITIES
+from gateway.ports import Claim
+from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, delivery_of, insert, move
+from gateway.store.sqlite.writer import one_by_one
+
+_LEVELS: Final = range(len(PRIORITIES))
+_FAR: Final = 1e300
+
+_DUE_AT_LEVEL: Final = (
+    "EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued' AND recipient = r.recipient AND priority = {level}"
+    " AND due <= ?1 AND (expires IS NULL OR expires > ?1))"
+)
+_NEXT_AT_LEVEL: Final = (
+    "coalesce((SELECT min(due) FROM deliveries WHERE state = 'queued' AND recipient = r.recipient"
+    " AND priority = {level} AND due > ?1), {far})"
+)
+#: Jumps from recipient to recipient and from priority to priority, so a backlog costs nothing.
+_DUE: Final = """
+WITH RECURSIVE r (recipient) AS (
+  SELECT min(recipient) FROM deliveries WHERE state = 'queued'
+  UNION ALL
+  SELECT (SELECT min(recipient) FROM deliveries WHERE state = 'queued' AND recipient > r.recipient)
+    FROM r WHERE r.recipient IS NOT NULL
+)
+SELECT json_group_array(recipient) FILTER (WHERE is_due), min(following) FROM (
+  SELECT recipient, {is_due} AS is_due, min({following}) AS following FROM r WHERE recipient IS NOT NULL
+)
+""".format(
+    is_due=" OR ".join(_DUE_AT_LEVEL.format(level=level) for level in _LEVELS),
+    following=", ".join(_NEXT_AT_LEVEL.format(level=level, far=_FAR) for level in _LEVELS),
+)
+
+_AT_LEVEL: Final = (
+    "SELECT * FROM (SELECT seq FROM deliveries WHERE state = 'queued' AND recipient = ?1 AND priority = {level}"
+    " AND due <= ?2 AND (expires IS NULL OR expires > ?2) ORDER BY due, seq LIMIT ?3)"
+)
+_CLAIM: Final = """
+SELECT {delivery}, d.seq, b.envelope, m.id, m.type, m.version, m.digest, m.recipients
+  FROM ({levels} LIMIT ?3) q CROSS JOIN deliveries d ON d.seq = q.seq
+  CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
+""".format(delivery=DELIVERY, levels=" UNION ALL ".join(_AT_LEVEL.format(level=level) for level in reversed(_LEVELS)))
+
+_LEASE: Final = (
+    "UPDATE deliveries SET state = 'leased', lease_owner = ?, lease_until = ?, leased_at = ?"
+    " WHERE seq IN (SELECT value FROM json_each(?))"
+)
+
+
+def due(connection: sqlite3.Connection, now: float) -> tuple[frozenset[str], float | None]:
+    """Recipients with claimable deliveries, and when another queued one is due."""
+    recipients, following = connection.execute(_DUE, (now,)).fetchone()
+    return frozenset(json.loads(recipients)), None if following is None or following >= _FAR else following
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a claimer asks for: how many of each recipient, for whom, from when to when."""
+
+    wanted: Mapping[str, int]
+    owner: str
+    now: float
+    until: float
+
+
+def _claim(connection: sqlite3.Connection, wish: Wish) -> list[Claim]:
+    signal = Claimed(wish.owner, wish.until)
+    claims: list[Claim] = []
+    seqs: list[int] = []
+    for recipient, limit in wish.wanted.items():
+        rows = connection.execute(_CLAIM, (recipient, wish.now, limit)).fetchall()
+        for row in sorted(rows, key=_order):
+            seq, envelope, id_, type_, version, digest, recipients = row[DELIVERY_WIDTH:]
+            seqs.append(seq)
+            leased = delivery_of(row).after(signal)
+            claims.append(Claim(leased, envelope, id_, type_, version, digest, tuple(json.loads(recipients))))
+    if seqs:
+        connection.execute(_LEASE, (wish.owner, wish.until, wish.now, json.dumps(seqs)))
+    return claims
+
+
+def _order(row: tuple[Any, ...]) -> tuple[int, float, int]:
+    """Urgent first, then by due, then by age."""
+    return -row[6], row[8], row[DELIVERY_WIDTH]
+
+
+#: Lease what is due.
+CLAIM: Final = one_by_one(_claim, "claim")
+
+_ENDED: Final = f"""
+SELECT {DELIVERY}, d.seq, d.leased_at, h.recipient FROM deliveries d JOIN messages m ON m.seq = d.message_seq
+  LEFT JOIN holds h ON h.recipient = d.recipient WHERE d.state = 'leased' AND
+"""
+
+
+def _lapse(connection: sqlite3.Connection, asked: tuple[float, str | None]) -> list[Delivery]:
+    now, owner = asked
+    condition, value = ("d.lease_until <= ?", now) if owner is None else ("d.lease_owner = ?", owner)
+    given_back: list[tuple[int, Delivery]] = []
+    attempts: list[tuple[Any, ...]] = []
+    for row in connection.execute(f"{_ENDED} {condition} ORDER BY d.seq", (value,)).fetchall():
+        leased = delivery_of(row)
+        seq, leased_at, held = row[DELIVERY_WIDTH:]
+        until = now if leased.lease_until is None else leased.lease_until
+        attempts.append((seq, leased.attempts + 1, leased_at, min(now, until), "lapsed"))
+        queued = leased.after(LeaseExpired(now))
+        given_back.append((seq, queued if held is None else queued.after(Held(now))))
+    insert(connection, "attempts (delivery_seq, number, started_at, ended_at, outcome)", attempts)
+    move(connection, given_back)
+    return [delivery for _, delivery in given_back]
+
+
+#: Give back leases that ended, or all of one owner.
+LAPSE: Final = one_by_one(_lapse, "lapse")

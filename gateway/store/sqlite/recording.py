@@ -1,0 +1,179 @@
+"""Writing steps of deliveries, freeing what waited behind them, holding and releasing destinations."""
+
+# ruff: noqa: S608 - statements are put together from constants of the program; every value is bound
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from gateway.core.delivery import Delivery, Freed, Held, Released, State
+from gateway.ports import AuditRow, Change
+from gateway.store.leaves import audit_leaf
+from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, OPEN, STUCK, delivery_of, insert, matching, move
+from gateway.store.sqlite.writer import Step, one_by_one
+
+_Timed = tuple[Change, float]
+
+#: The heads of lanes in which something just ended, where they waited for it.
+_HEADS: Final = f"""
+SELECT {DELIVERY}, d.seq, q.key FROM json_each(?) q
+  CROSS JOIN deliveries d ON d.seq = (
+    SELECT min(seq) FROM deliveries WHERE lane IS NOT NULL AND lane = q.value AND {OPEN}
+  )
+  CROSS JOIN messages m ON m.seq = d.message_seq
+  WHERE d.state = 'blocked'
+"""
+
+_GRANT: Final = """
+INSERT OR IGNORE INTO file_rights (sha256, system)
+SELECT f.sha256, d.recipient FROM json_each(?) q
+  CROSS JOIN deliveries d ON d.seq = q.value CROSS JOIN message_files f ON f.message_seq = d.message_seq
+"""
+
+
+def _record(connection: sqlite3.Connection, requests: Sequence[tuple[Sequence[Change], float]]) -> list[list[bool]]:
+    holds = {recipient for (recipient,) in connection.execute("SELECT recipient FROM holds")}
+    written: list[bool] = []
+    for wave in _waves([(change, now) for changes, now in requests for change in changes]):
+        written += _write(connection, wave, holds)
+    answers = iter(written)
+    return [[next(answers) for _ in changes] for changes, _ in requests]
+
+
+def _waves(changes: Sequence[_Timed]) -> Iterator[list[_Timed]]:
+    """The changes in order, cut where one may depend on an earlier one: the same delivery, or the same lane."""
+    wave: list[_Timed] = []
+    touched: set[str] = set()
+    for change, now in changes:
+        before = change.before
+        names = {before.id} if before.lane is None else {before.id, before.lane}
+        if not touched.isdisjoint(names):
+            yield wave
+            wave, touched = [], set()
+        wave.append((change, now))
+        touched |= names
+    if wave:
+        yield wave
+
+
+def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) -> list[bool]:
+    seqs = matching(connection, [change.before for change, _ in wave])
+    done = [(seqs[place], change, now) for place, (change, now) in enumerate(wave) if place in seqs]
+    move(connection, [(seq, _held(change.after, now, holds)) for seq, change, now in done])
+    insert(
+        connection,
+        "attempts (delivery_seq, number, started_at, ended_at, outcome, status, detail)",
+        [
+            (seq, tried.number, tried.started_at, tried.ended_at, tried.outcome, tried.status, tried.detail)
+            for seq, change, _ in done
+            if (tried := change.attempt) is not None
+        ],
+    )
+    insert(
+        connection,
+        "journal (kind, body)",
+        [("receipt", change.leaf) for _, change, _ in done if change.leaf is not None],
+    )
+    for seq, change, _ in done:
+        if change.proof is not None:
+            connection.execute("INSERT OR REPLACE INTO proofs VALUES (?, ?)", (seq, change.proof))
+    if taken := [seq for seq, change, _ in done if change.after.state is State.DELIVERED]:
+        connection.execute(_GRANT, (json.dumps(taken),))
+    ended = {
+        change.after.lane: now for _, change, now in done if change.after.is_over and change.after.lane is not None
+    }
+    if ended:
+        _free_next(connection, ended, holds)
+    return [place in seqs for place in range(len(wave))]
+
+
+def _free_next(connection: sqlite3.Connection, ended: dict[str, float], holds: set[str]) -> None:
+    """Free what heads these lanes now (lane -> moment) where it is blocked."""
+    lanes, moments = list(ended), list(ended.values())
+    freed = []
+    for row in connection.execute(_HEADS, (json.dumps(lanes),)).fetchall():
+        seq, place = row[DELIVERY_WIDTH:]
+        now = moments[int(place)]
+        freed.append((seq, _held(delivery_of(row).after(Freed(now)), now, holds)))
+    move(connection, freed)
+
+
+def _held(delivery: Delivery, now: float, holds: set[str]) -> Delivery:
+    """The delivery, or where it is queued for a destination on hold, that same held."""
+    if holds and delivery.state is State.QUEUED and delivery.recipient in holds:
+        return delivery.after(Held(now))
+    return delivery
+
+
+#: Write steps: all that wait are one batch.
+RECORD: Final = Step(_record, "record")
+
+
+def _told(connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
+    asked = json.dumps([[delivery.id, delivery.state.value, delivery.replays] for delivery in deliveries])
+    connection.execute(
+        "UPDATE deliveries SET owes_outcome = 0 WHERE owes_outcome = 1 AND seq IN ("
+        " SELECT d.seq FROM json_each(?) q CROSS JOIN deliveries d ON d.id = json_extract(q.value, '$[0]')"
+        " WHERE d.state = json_extract(q.value, '$[1]') AND d.replays = json_extract(q.value, '$[2]'))",
+        (asked,),
+    )
+
+
+#: Clear what was owed.
+TOLD: Final = one_by_one(_told, "told")
+
+_Asked = tuple[str, float, AuditRow]
+
+
+def audit(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
+    """Write audit rows to the journal."""
+    insert(connection, "journal (kind, body)", [("audit", audit_leaf(row)) for row in rows])
+
+
+_OF_DESTINATION: Final = (
+    f"SELECT {DELIVERY}, d.seq FROM deliveries d CROSS JOIN messages m ON m.seq = d.message_seq"
+    " WHERE d.recipient = ? AND d.state = "
+)
+_QUEUED: Final = f"{_OF_DESTINATION} 'queued'"
+_HELD: Final = f"{_OF_DESTINATION} 'held' AND d.{STUCK}"
+
+
+def _hold(connection: sqlite3.Connection, asked: _Asked) -> int:
+    recipient, at, row = asked
+    connection.execute("INSERT OR IGNORE INTO holds VALUES (?, ?)", (recipient, at))
+    audit(connection, [row])
+    queued = connection.execute(_QUEUED, (recipient,)).fetchall()
+    move(connection, [(one[DELIVERY_WIDTH], delivery_of(one).after(Held(at))) for one in queued])
+    return len(queued)
+
+
+def _release(connection: sqlite3.Connection, asked: _Asked) -> int:
+    recipient, at, row = asked
+    connection.execute("DELETE FROM holds WHERE recipient = ?", (recipient,))
+    audit(connection, [row])
+    held = connection.execute(_HELD, (recipient,)).fetchall()
+    move(connection, [(one[DELIVERY_WIDTH], delivery_of(one).after(Released(at))) for one in held])
+    return len(held)
+
+
+def holds(connection: sqlite3.Connection) -> dict[str, float]:
+    """Destinations on hold, and since when."""
+    return dict(connection.execute("SELECT recipient, since FROM holds ORDER BY recipient").fetchall())
+
+
+#: Put a destination on hold, lift the hold: (recipient, moment, audit row).
+HOLD: Final = one_by_one(_hold)
+RELEASE: Final = one_by_one(_release)
+
+
+def _audit(connection: sqlite3.Connection, requests: Sequence[Sequence[AuditRow]]) -> list[None]:
+    audit(connection, list(chain.from_iterable(requests)))
+    return [None for _ in requests]
+
+
+#: Keep audit rows.
+AUDIT: Final = Step(_audit)

@@ -1,0 +1,124 @@
+"""Rows and values: how a delivery lies in its table, and statements that write many rows at once.
+
+Many rows go in one statement because each statement costs a hand-over between threads, whatever its size.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of the program; every value is bound
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final
+
+from gateway.core.delivery import Delivery, State
+
+#: Rows in one statement at most: few distinct statements, each prepared once.
+CHUNK: Final = 64
+#: Conditions of the partial indexes: a question must spell them the same, else SQLite does not use the index.
+#: Deliveries that keep their lane waiting; what ends by itself where it expires; what an operator asks about.
+OPEN: Final = "state IN ('queued', 'leased', 'held', 'blocked', 'dead')"
+EXPIRING: Final = "state IN ('queued', 'held', 'blocked')"
+STUCK: Final = "state IN ('held', 'blocked', 'dead', 'expired', 'discarded')"
+
+#: What :func:`delivery_of` reads, from ``deliveries d JOIN messages m``.
+DELIVERY: Final = (
+    "d.id, m.key, m.source, d.recipient, d.contract, d.lane, d.priority, d.state, d.due, d.patience, d.deadline,"
+    " d.patience_left, d.notbefore, d.expires, d.attempts, d.spent, d.lease_owner, d.lease_until, d.cause, d.replays,"
+    " d.owes_outcome"
+)
+DELIVERY_WIDTH: Final = 21
+
+_STATES: Final = {state.value: state for state in State}
+_NAMES: Final = {state: state.value for state in State}
+#: The columns that a step may change.
+_MOVING: Final = (
+    "state, due, deadline, patience_left, attempts, spent, lease_owner, lease_until, cause, replays, owes_outcome"
+).split(", ")
+
+
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """A delivery from the columns DELIVERY, wherever more follow."""
+    values: list[Any] = [*row[:7], _STATES[row[7]], *row[8:20], row[20] == 1]
+    return Delivery(*values)
+
+
+def moving(delivery: Delivery) -> tuple[Any, ...]:
+    """The values of the columns that a step may change."""
+    return (
+        _NAMES[delivery.state], delivery.due, delivery.deadline, delivery.left, delivery.attempts, delivery.spent,
+        delivery.lease_owner, delivery.lease_until, delivery.cause, delivery.replays, int(delivery.owes_outcome),
+    )  # fmt: skip
+
+
+def fixed(delivery: Delivery) -> tuple[Any, ...]:
+    """The values of the columns that never change but for the keys."""
+    return (
+        delivery.recipient, delivery.contract, delivery.lane, delivery.priority,
+        delivery.patience, delivery.notbefore, delivery.expires,
+    )  # fmt: skip
+
+
+INSERT_DELIVERY: Final = (
+    "deliveries (seq, id, message_seq, recipient, contract, lane, priority, patience, notbefore, expires, "
+    + ", ".join(_MOVING)
+    + ")"
+)
+
+
+def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The rows, at most CHUNK at a time."""
+    for start in range(0, len(rows), CHUNK):
+        yield rows[start : start + CHUNK]
+
+
+@lru_cache(maxsize=1024)
+def _with_values(before: str, rows: int, width: int, after: str) -> str:
+    one = "(" + ", ".join("?" * width) + ")"
+    return f"{before}{', '.join([one] * rows)}{after}"
+
+
+def with_values(
+    connection: sqlite3.Connection, before: str, rows: Sequence[tuple[Any, ...]], after: str = ""
+) -> sqlite3.Cursor:
+    """Run ``before (?, …), (?, …) after`` over rows of equal width, at most CHUNK of them."""
+    return connection.execute(_with_values(before, len(rows), len(rows[0]), after), tuple(chain.from_iterable(rows)))
+
+
+def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows; ``into`` names the table and its columns, a constant of the program."""
+    for chunk in chunks(rows):
+        with_values(connection, f"INSERT INTO {into} VALUES ", chunk)
+
+
+_MOVE: Final = (
+    "UPDATE deliveries SET "
+    + ", ".join(f"{column} = v.column{place}" for place, column in enumerate(_MOVING, start=2))
+    + " FROM (VALUES ",
+    ") AS v WHERE deliveries.seq = v.column1",
+)
+
+_MATCH: Final = (
+    "SELECT group_concat(v.column1 || ':' || d.seq) FROM (VALUES ",
+    ") AS v CROSS JOIN deliveries d ON d.id = v.column2"
+    + "".join(f" AND d.{column} IS v.column{place}" for place, column in enumerate(_MOVING, start=3)),
+)
+
+
+def move(connection: sqlite3.Connection, deliveries: Sequence[tuple[int, Delivery]]) -> None:
+    """Write deliveries as they now are, by ``seq``."""
+    for chunk in chunks([(seq, *moving(delivery)) for seq, delivery in deliveries]):
+        with_values(connection, _MOVE[0], chunk, _MOVE[1])
+
+
+def matching(connection: sqlite3.Connection, expected: Sequence[Delivery]) -> dict[int, int]:
+    """Place in ``expected`` -> ``seq``, of those that are in the table exactly so."""
+    found: dict[int, int] = {}
+    rows = [(place, delivery.id, *moving(delivery)) for place, delivery in enumerate(expected)]
+    for chunk in chunks(rows):
+        (text,) = with_values(connection, _MATCH[0], chunk, _MATCH[1]).fetchone()
+        if text is not None:
+            found.update((int(place), int(seq)) for place, _, seq in (one.partition(":") for one in text.split(",")))
+    return found
