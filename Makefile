@@ -50,6 +50,9 @@ check: $(STAMP) ## format, lint, types and floors: changes nothing
 test: $(STAMP) ## the whole suite (with CI=true a skipped test is a failed one)
 	$(BIN)/python -m pytest
 
+states: $(STAMP) ## draw the table of a delivery's states into ARCHITECTURE.md
+	.venv/bin/python -m tests.draw_states
+
 kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
 	$(BIN)/python -m pytest tests/kill --rounds=$(ROUNDS)
 
