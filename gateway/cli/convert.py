@@ -1,0 +1,92 @@
+"""``convert``: files of an agency's tongue tried out, a line a file, nothing sent."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import click
+
+from gateway.cli.frame import Place, examples, json_option
+from gateway.core.faults import Misconfigured, Text
+
+MAX_FILE: Final = 256 * 2**20
+
+
+@click.command(epilog=examples("lgsp convert edxml congvan.edxml", "lgsp convert edxml --json *.edxml"))
+@click.argument("tongue", metavar="edxml")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def convert(place: Place, tongue: str, files: tuple[Path, ...]) -> None:
+    """Thử chuyển tệp edXML thành thông điệp của trục. Try edXML files: what would become of each.
+
+    Mỗi tệp một dòng: relayed (chuyển được) hoặc refused (từ chối, kèm lý do). Kết thúc 0 dù có tệp bị từ chối.
+    A line a file: relayed or refused with the reason. The exit status is 0 even when some are refused.
+    """
+    mapping = _mapping(tongue)
+    for file in files:
+        members = _converted(place, mapping, file)
+        place.give(members)
+        if not place.as_json:
+            click.echo(_line(members))
+
+
+def _mapping(tongue: str) -> ModuleType:
+    """The mapping of an adapter that was found by its place: ``adapters/TONGUE[_folder]/mapping.py``."""
+    from gateway.config.adapter_kinds import builtin_adapters
+
+    for name in (tongue, f"{tongue}_folder"):
+        if name.isidentifier() and (builtin_adapters() / name / "mapping.py").is_file():
+            return importlib.import_module(f"adapters.{name}.mapping")
+    known = sorted(path.parent.name.removesuffix("_folder") for path in builtin_adapters().glob("*/mapping.py"))
+    raise click.BadParameter(f"{tongue}: {', '.join(known)}", param_hint="edxml")
+
+
+def _converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:
+    """One file's line as JSON."""
+    from gateway.core.edxml.values import Unreadable
+
+    members: dict[str, Any] = {"file": str(file), "result": "refused", "warnings": []}
+    try:
+        made = mapping.convert(_read(file))
+    except Unreadable as refusal:
+        return {**members, "reason": refusal.name, "detail": place.in_words(refusal.detail)}
+    except Misconfigured as fault:
+        return {**members, "reason": "unreadable-file", "detail": place.in_words(fault.wrong)}
+    return {
+        **members,
+        "result": "relayed",
+        "contract": made.contract,
+        "id": made.id,
+        "warnings": [place.in_words(warning) for warning in made.warnings],
+    }
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_FILE + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Misconfigured(
+            str(file),
+            Text(f"Không đọc được tệp ({reason})", f"The file cannot be read ({reason})"),
+            Text("Hãy kiểm tra đường dẫn.", "Check the path."),
+        ) from None
+    if len(raw) > MAX_FILE:
+        raise Misconfigured(
+            str(file),
+            Text("Tệp lớn hơn 256 MiB", "The file is over 256 MiB"),
+            Text("Hãy tách tệp.", "Split it."),
+        )
+    return raw
+
+
+def _line(members: dict[str, Any]) -> str:
+    if members["result"] == "relayed":
+        warnings = [f"    ⚠ {warning}" for warning in members["warnings"]]
+        return "\n".join([f"✓ {members['file']}: {members['contract']} {members['id']}", *warnings])
+    return f"✗ {members['file']}: {members['reason']}: {members['detail']}"
