@@ -218,7 +218,9 @@ def _settled(moved: Delivery, signal: Signal, *, worked: bool) -> Delivery:
         case GaveUp(cause):
             return replace(moved, attempts=moved.attempts + (1 if worked else 0), cause=cause)
         case Held(at):
-            left = None if moved.deadline is None else max(0.0, moved.deadline - at)
+            # Patience begins at notbefore: what is held before that loses none of it.
+            begun = max(at, moved.notbefore or 0.0)
+            left = None if moved.deadline is None else max(0.0, moved.deadline - begun)
             return replace(moved, deadline=None, left=left)
         case Released(at):
             due = max(at, moved.notbefore or 0.0)

@@ -161,6 +161,14 @@ class Directory:
             and any(self.is_match(pattern, recipient) for pattern in agreement.receivers)
         )
 
+    def purposes(self, source: str, contract: str, day: date) -> frozenset[str]:
+        """Purposes for which agency ``source`` may send ``contract`` to anybody at all on ``day``."""
+        return frozenset(
+            agreement.purpose
+            for agreement in self.agreements
+            if agreement.covers(contract, day) and any(self.is_match(pattern, source) for pattern in agreement.senders)
+        )
+
     def may_exchange(self, one: str, other: str, day: date) -> bool:
         """Whether any agreement in force lets the two agencies exchange anything, in either direction."""
         if self._names.get(one, one) == self._names.get(other, other):

@@ -90,8 +90,8 @@ def without_line_end(body: bytes) -> bytes:
     return body[:-1] if body.endswith(b"\n") else body
 
 
-def open_envelope(raw: bytes, *, limit: int = MAX_ENVELOPE) -> Opened:
-    """Size, then shape of header and payload; raises Rejected ``too-large`` or ``malformed-envelope``."""
+def check_size(raw: bytes, *, limit: int = MAX_ENVELOPE) -> None:
+    """Raises Rejected ``too-large`` where an envelope has more than ``limit`` bytes."""
     if len(raw) > limit:
         raise Rejected(
             "too-large",
@@ -100,6 +100,11 @@ def open_envelope(raw: bytes, *, limit: int = MAX_ENVELOPE) -> Opened:
                 f"The envelope is over {limit} bytes. The sender must upload files apart and only name them.",
             ),
         )
+
+
+def open_envelope(raw: bytes, *, limit: int = MAX_ENVELOPE) -> Opened:
+    """Size, then shape of header and payload; raises Rejected ``too-large`` or ``malformed-envelope``."""
+    check_size(raw, limit=limit)
     try:
         signature = jws.split(raw)
     except jws.NotAJws as error:
@@ -137,11 +142,13 @@ def parse_event(payload: bytes) -> Mapping[str, Any]:
     return event
 
 
-def check_attributes(event: Mapping[str, Any], *, gateway: str, gateway_names: frozenset[str]) -> Event:
+def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names: frozenset[str]) -> Event:
     """All attribute rules of the interface; raises Rejected ``malformed-envelope``.
 
-    ``gateway`` is the name of this gateway's system, ``gateway_names`` every way of writing it (aliases).
+    ``gateway`` is the name of this gateway's system, ``gateway_names`` every way of writing it (aliases). An
+    attribute whose value is null counts as unset (CloudEvents 1.0, JSON format).
     """
+    event = {name: value for name, value in members.items() if value is not None or name == "data"}
     for name in _REQUIRED:
         if name not in event:
             raise malformed(f"Thiếu thuộc tính {name}.", f"The attribute {name} is missing.")
@@ -196,7 +203,7 @@ def check_attributes(event: Mapping[str, Any], *, gateway: str, gateway_names: f
 
 def refuse_gateway_attributes(event: Mapping[str, Any]) -> None:
     """Raises Rejected ``malformed-envelope`` where a sender sets what the gateway alone may set."""
-    for name in sorted(GATEWAY_ONLY & event.keys()):
+    for name in sorted(name for name in GATEWAY_ONLY if event.get(name) is not None):
         raise malformed(
             f"Thuộc tính {name} chỉ trục liên thông được ghi. Bên gửi phải bỏ thuộc tính này.",
             f"Only the gateway may set the attribute {name}. The sender must leave it out.",

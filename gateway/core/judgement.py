@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.core import jws
 from gateway.core.contract import Catalog, Contract
-from gateway.core.directory import Directory, System
+from gateway.core.directory import Certificate, Directory, System
 from gateway.core.envelope import (
     Event,
     Opened,
@@ -33,7 +33,8 @@ class Judged:
     """What the judge found: the source and event as far as they are known, the routes, or the fault.
 
     A fault with a ``source`` and an ``event`` came after the attributes: a repeat of a known message is
-    answered before it. ``repeat_digest`` is the hex SHA-256 of the payload bytes.
+    answered before it. One with a ``source`` alone came after the signature: ``source`` is a system whose key
+    signed, whatever the event claims. ``repeat_digest`` is the hex SHA-256 of the payload bytes.
     """
 
     source: System | None = None
@@ -59,7 +60,9 @@ class Judge:
         judged = Judged()
         try:
             opened = open_envelope(raw)
-            judged = replace(judged, source=self._signer(opened, now))
+            certificate, owners = self._signer(opened)
+            judged = replace(judged, source=self.directory.systems[min(owners)])
+            judged = replace(judged, source=self._owner(opened.claimed_source, certificate, owners, now))
             refuse_gateway_attributes(opened.event)
             judged = self._with_event(judged, opened.event, payload_digest(opened.signature.payload))
             return self._routed(judged, now)
@@ -75,8 +78,8 @@ class Judge:
         except Fault as fault:
             return replace(judged, fault=fault)
 
-    def _signer(self, opened: Opened, now: float) -> System:
-        """Signer, algorithm, signature, certificate: in this order."""
+    def _signer(self, opened: Opened) -> tuple[Certificate, frozenset[str]]:
+        """Signer, algorithm, signature, in this order: from here on it is known whose key signed."""
         header = opened.signature.header
         known = self.directory.signer(header.thumbprint or "")
         if known is None:
@@ -104,6 +107,10 @@ class Judge:
                     "The signature does not fit the content. The sender must check its key and sign last.",
                 ),
             )
+        return certificate, owners
+
+    def _owner(self, claimed: str | None, certificate: Certificate, owners: frozenset[str], now: float) -> System:
+        """The system that signed; where ``source`` cannot be read, any owner: its attributes are refused next."""
         if not certificate.is_in_force(now):
             raise Rejected(
                 "untrusted-certificate",
@@ -112,10 +119,6 @@ class Judge:
                     "The certificate is outside its dates. The sender must register one that is in force.",
                 ),
             )
-        return self._owner(opened.claimed_source, owners)
-
-    def _owner(self, claimed: str | None, owners: frozenset[str]) -> System:
-        """The system that signed; where ``source`` cannot be read, any owner: its attributes are refused next."""
         if claimed is None:
             return self.directory.systems[min(owners)]
         system = self.directory.system(claimed)

@@ -103,7 +103,7 @@ def _header(encoded: bytes) -> Header:
     if len(raw) > MAX_HEADER:
         raise NotAJws("the header is over 16 KiB")
     try:
-        header = parse_strict(raw, max_depth=8)
+        header = parse_strict(raw)
     except StrictJsonError as error:
         raise NotAJws(f"the header is not strict JSON: {error}") from None
     if not isinstance(header, dict):
@@ -114,10 +114,10 @@ def _header(encoded: bytes) -> Header:
     alg, typ, kid = header.get("alg"), header.get("typ"), header.get("kid")
     if not isinstance(alg, str) or alg not in ALGORITHMS:
         raise NotAJws("alg is none of Ed25519, EdDSA, ES256, PS256, RS256")
-    if typ is not None and not isinstance(typ, str):
+    if "typ" in header and not isinstance(typ, str):
         raise NotAJws("typ is not a string")
     named = header.get("x5t#S256")
-    if named is not None and (not isinstance(named, str) or len(b64url_decode(named.encode())) != 32):
+    if "x5t#S256" in header and (not isinstance(named, str) or len(b64url_decode(named.encode())) != 32):
         raise NotAJws("x5t#S256 is not the base64url of 32 bytes")
     chain = _chain(header["x5c"]) if "x5c" in header else ()
     if chain:
@@ -141,7 +141,7 @@ def _chain(value: object) -> tuple[bytes, ...]:
         try:
             der = base64.b64decode(item.encode("ascii"), validate=True)
             x509.load_der_x509_certificate(der)
-        except (ValueError, binascii.Error):
+        except (ValueError, binascii.Error, x509.InvalidVersion):
             raise NotAJws("x5c holds something that is not a certificate") from None
         chain.append(der)
     return tuple(chain)

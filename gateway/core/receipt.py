@@ -24,10 +24,10 @@ OUTCOMES: Final[dict[State, Outcome]] = {
 def receipt_payload(
     outcome: Outcome,
     *,
-    id: str,  # noqa: A002 - the member's public name
+    id: str,
     digest: str,
     source: str,
-    type: str,  # noqa: A002 - the member's public name
+    type: str,
     to: Sequence[str],
     at: float,
     gateway: str,

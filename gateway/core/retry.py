@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,9 @@ class RetryPolicy:
 
         Spread evenly between ``first`` and the step's ceiling, so never sooner than ``first``.
         """
-        ceiling = min(max(self.cap, self.first), self.first * self.factor ** min(attempt - 1, _MAX_DOUBLINGS))
+        ceiling = max(self.cap, self.first)
+        with contextlib.suppress(OverflowError):  # what outgrows a double is over the cap
+            ceiling = min(ceiling, self.first * self.factor ** min(attempt - 1, _MAX_DOUBLINGS))
         return self.first + chance * max(0.0, ceiling - self.first)
 
 

@@ -74,13 +74,26 @@ class _Case:
         return tuple(chosen.values())
 
     def broadcast(self) -> tuple[Route, ...]:
-        """To every subscriber that an agreement allows, but the sender."""
-        if self.contract.personal and self.event.purpose is None:
+        """To every subscriber that an agreement allows, but the sender; the purpose must be an agreement's here too."""
+        purpose = self.event.purpose
+        if self.contract.personal and purpose is None:
             raise Rejected(
                 "no-agreement",
                 Text(
                     "Loại thông điệp này chứa dữ liệu cá nhân nên phải ghi purpose. Bên gửi hãy bổ sung mục đích.",
                     "This contract holds personal data, so purpose is needed. The sender must state it.",
+                ),
+            )
+        if purpose is not None and purpose not in self.directory.purposes(
+            self.source.agency, self.contract.name, self.day
+        ):
+            raise Rejected(
+                "no-agreement",
+                Text(
+                    f"Không có thoả thuận còn hiệu lực nào của bên gửi có mục đích {purpose}."
+                    " Bên gửi hãy sửa purpose hoặc liên hệ đơn vị vận hành trục.",
+                    f"No agreement in force of the sender has the purpose {purpose}."
+                    " The sender must mend it or ask the operator of the bus.",
                 ),
             )
         others = [each for each in self.directory.subscribers(self.event.type) if each.name != self.source.name]

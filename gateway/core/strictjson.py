@@ -25,7 +25,7 @@ def parse_strict(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     try:
         value = jiter.from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
-        raise StrictJsonError(str(error).split(" at line", 1)[0]) from None
+        raise StrictJsonError(_reason(str(error))) from None
     except RecursionError:
         raise StrictJsonError("nested too deeply") from None
     deep = raw.count(b"{") + raw.count(b"[") > max_depth
@@ -33,6 +33,11 @@ def parse_strict(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     if deep or odd:
         _inspect(value, max_depth)
     return value
+
+
+def _reason(said: str) -> str:
+    """The parser's words without the place, and without the doubled name, which is content."""
+    return "a doubled member name" if said.startswith("Detected duplicate key") else said.split(" at line", 1)[0]
 
 
 def _inspect(root: Any, max_depth: int) -> None:

@@ -18,7 +18,16 @@ from gateway.checkpoints import reach
 from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery, new_delivery
 from gateway.core.directory import Directory, System
-from gateway.core.envelope import Event, check_attributes, digest_of, parse_event, payload_digest, seal
+from gateway.core.envelope import (
+    Event,
+    check_attributes,
+    check_size,
+    digest_of,
+    parse_event,
+    payload_digest,
+    refuse_gateway_attributes,
+    seal,
+)
 from gateway.core.faults import Fault, Rejected, Text
 from gateway.core.judgement import Judge, Judged, expired_fault
 from gateway.core.jws import Signer
@@ -83,7 +92,7 @@ class Accept:
         try:
             members = parse_event(body)
         except Fault as fault:
-            return fault
+            return await self._refused(system, fault)
         return await self.for_system(system, members, payload_digest(body))
 
     async def for_system(self, system: System, members: Mapping[str, Any], origin_digest: str) -> Accepted | Fault:
@@ -96,12 +105,17 @@ class Accept:
         try:
             _check_sealing(system, members, directory)
             signer = self.signer_of(system)
+            event = {**members, "sealedby": directory.gateway}
+            sealed = seal(event, signer)
+            check_size(sealed)
         except Fault as fault:
-            await self._note([Judged(source=system, fault=fault)], now, system.name)
-            return fault
-        event = {**members, "sealedby": directory.gateway}
+            return await self._refused(system, fault)
         judged = Judge(directory, self.catalog()).unsigned(system, event, origin_digest, now)
-        return (await self._keep([judged], [seal(event, signer)], now, system.name))[0]
+        return (await self._keep([judged], [sealed], now, system.name))[0]
+
+    async def _refused(self, system: System, fault: Fault) -> Fault:
+        await self._note([Judged(source=system, fault=fault)], self.clock.now(), system.name)
+        return fault
 
     async def own(self, members: Mapping[str, Any], routes: tuple[Route, ...]) -> Accepted | Taken:
         """Accept a message of the gateway itself (an outcome): it needs no agreement and never earns a receipt."""
@@ -266,14 +280,7 @@ def _check_sealing(system: System, members: Mapping[str, Any], directory: Direct
                 " The sender must sign the envelope, or ask the operator for that registration.",
             ),
         )
-    if "sealedby" in members:
-        raise Rejected(
-            "malformed-envelope",
-            Text(
-                "Thuộc tính sealedby chỉ trục liên thông được ghi. Bên gửi phải bỏ thuộc tính này.",
-                "Only the gateway may set the attribute sealedby. The sender must leave it out.",
-            ),
-        )
+    refuse_gateway_attributes(members)
 
 
 def _refusal(answer: Taken | FilesMissing, message: NewMessage) -> Fault:

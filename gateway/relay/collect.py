@@ -77,7 +77,7 @@ class Collect:
             return 1
         await adapter.settle(item.token, None)
         log.info(
-            "message.collected",
+            "item.collected",
             message_id=answer.id,
             agency=system.name,
             warnings=[warning.en for warning in item.warnings],

@@ -79,7 +79,7 @@ class Dispatch:
             try:
                 wait = await self._round()
             except Exception:
-                log.exception("dispatch.round-failed")
+                log.exception("step.failed", step="dispatch")
             if not self._stopping:
                 announced = await self.broker.wait(wait)
                 self.on_announced(announced)
@@ -115,7 +115,7 @@ class Dispatch:
             await self.attempt(claim)
         except Exception:
             # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
-            log.exception("delivery.not-recorded", delivery_id=claim.delivery.id, message_id=claim.id)
+            log.exception("store.failed", step="dispatch", delivery_id=claim.delivery.id, message_id=claim.id)
         finally:
             self._busy[recipient] -= 1
             if not self._busy[recipient]:
@@ -145,7 +145,7 @@ class Dispatch:
         except TransientFailure as failure:
             await self._again(claim, system, started, failure)
         except Exception as error:
-            log.exception("adapter.unforeseen", delivery_id=claim.delivery.id, agency=claim.delivery.recipient)
+            log.exception("adapter.failed", delivery_id=claim.delivery.id, agency=claim.delivery.recipient)
             await self._again(claim, system, started, TransientFailure(f"unforeseen: {type(error).__name__}"))
         else:
             await self._taken(claim, parcel, handed, started)
@@ -164,7 +164,8 @@ class Dispatch:
 
     async def _taken(self, claim: Claim, parcel: Parcel, handed: HandedOver, started: float) -> None:
         digest = digest_of(parcel.body)
-        proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, claim.id, digest)
+        ids = {claim.id, str(parcel.event["id"])}
+        proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, ids, digest)
         delivered_digest = None if parcel.body == claim.envelope else digest
         ending = _Ending("taken", handed.status, None, delivered_digest, proof)
         await self._record(claim, Delivered(), started, ending)

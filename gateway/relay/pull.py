@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import structlog
+
 from gateway.core.agreement import Subscription
 from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal, State
 from gateway.core.directory import System
-from gateway.core.envelope import digest_of
 from gateway.core.faults import IllegalStep, PermanentFailure
-from gateway.core.jws import split
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
-from gateway.relay.translate import Translate
+from gateway.relay.translate import HandedOut, Translate
 
-#: One answer to a lease holds at most this many bytes of envelopes (the first one always fits).
+#: One answer to a lease holds at most this many bytes (the first delivery always fits).
 MAX_ANSWER: Final = 8 * 1024 * 1024
+#: Besides the text itself an answer holds names, quotes and the delivery's id, at most this much for each.
+_FRAME: Final = 160
+#: The answer that a recipient repeats because ours got lost: settled, as it was.
+_SETTLED_BEFORE: Final = {("taken", State.DELIVERED, None), ("refused", State.DEAD, "refused")}
+#: What cannot be made ready for a reason nobody foresaw is tried again after this (seconds).
+_LATER: Final = 30.0
 _LOOK_AGAIN: Final = 1.0
 _TRIES: Final = 5
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,12 @@ class Pull:
             except PermanentFailure as failure:
                 given_back.append(self._refused(claim, failure.detail))
                 continue
-            size += len(text)
+            except Exception:
+                # One that cannot be read now must not keep the others from their recipient.
+                log.exception("step.failed", step="inbox", delivery_id=claim.delivery.id, agency=system.name)
+                given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now + _LATER, counted=False))))
+                continue
+            size += len(json.dumps(text)) + _FRAME
             if leased and size > MAX_ANSWER:
                 given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now, counted=False))))
                 continue
@@ -130,7 +144,7 @@ class Pull:
             delivery = await self.ledger.delivery(id_)
             if delivery is None or delivery.recipient != system.name:
                 return False
-            if verb == "taken" and delivery.state is State.DELIVERED:
+            if (verb, delivery.state, delivery.cause) in _SETTLED_BEFORE:
                 return True
             record = await self.ledger.find(delivery.message)
             if record is None:
@@ -156,29 +170,19 @@ class Pull:
         detail = value if isinstance(value, str) else None
         attempt = Attempt(delivery.attempts + 1, now, now, outcome, None, detail)
         signal: Signal = Delivered() if verb == "taken" else Refused()
-        handed_over = await self._handed_over(system, record) if verb == "taken" else None
-        own_digest = f"sha-256:{record.digest}"
+        handed = HandedOut((record.id,), None)
+        if verb == "taken":
+            handed = await HandedOut.of(record, system.subscriptions.get(record.type), self.ledger)
         proof = None
         if isinstance(value, bytes):
-            proof = self.proofs.checked(value, system, delivery, record.id, handed_over or own_digest)
+            body_digest = handed.digest or f"sha-256:{record.digest}"
+            proof = self.proofs.checked(value, system, delivery, handed.ids, body_digest)
         return self.settlement.change(
             delivery,
             signal,
             origin,
             at=now,
             attempt=attempt,
-            delivered_digest=handed_over,
+            delivered_digest=handed.digest,
             proof=proof,
         )
-
-    async def _handed_over(self, system: System, record: Record) -> str | None:
-        """``sha-256:HEX`` of the body that was leased, where it is not the original envelope."""
-        wish = system.subscriptions.get(record.type)
-        if wish is None:
-            return None
-        translated = wish.version.partition(".")[0] != record.version.partition(".")[0]
-        kept = await self.ledger.derived(record.key, f"{record.type}/{wish.major}") if translated else None
-        envelope = await self.ledger.envelope(record.key) if kept is None else kept.envelope
-        if envelope is None or (kept is None and wish.format == "jws"):
-            return None
-        return digest_of(split(envelope).payload if wish.format == "cloudevents" else envelope)

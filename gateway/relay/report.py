@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from gateway.checkpoints import reach
-from gateway.core.delivery import Delivery
+from gateway.core.delivery import Delivery, State
 from gateway.core.directory import Directory
 from gateway.core.moments import format_moment
 from gateway.core.receipt import OUTCOMES, outcome_key, receipt_payload
 from gateway.core.routing import Route
-from gateway.ports import Clock, Ledger, Record, RecordedDelivery
+from gateway.ports import Clock, Ledger, Record
 from gateway.relay.accept import Accept, derived_uuid
+from gateway.relay.translate import HandedOut
+
+_ENDED_BY_ATTEMPT: Final = frozenset({State.DELIVERED, State.DEAD})
 
 log = structlog.get_logger()
 
@@ -54,16 +57,18 @@ class Report:
         wish = directory.wants(sender, kind, directory.gateway.partition("/")[0], record.id)
         if wish is None:
             return
-        told = next((each for each in record.deliveries if each.delivery.id == delivery.id), None)
-        members = self._members(delivery, record, kind, wish.version, told)
+        members = await self._members(delivery, record, kind, wish.version)
         await self.accept.own(members, (Route(sender, wish),))
         log.info("outcome.told", message_id=record.id, delivery_id=delivery.id, agency=sender.name, outcome=outcome)
 
-    def _members(
-        self, delivery: Delivery, record: Record, kind: str, version: str, told: RecordedDelivery | None
-    ) -> dict[str, Any]:
-        gateway = self.directory().gateway
-        at = told.attempts[-1].ended_at if told is not None and told.attempts else self.clock.now()
+    async def _members(self, delivery: Delivery, record: Record, kind: str, version: str) -> dict[str, Any]:
+        directory = self.directory()
+        gateway = directory.gateway
+        delivered_digest = None
+        if delivery.state is State.DELIVERED:
+            recipient = directory.system(delivery.recipient)
+            wish = None if recipient is None else recipient.subscriptions.get(record.type)
+            delivered_digest = (await HandedOut.of(record, wish, self.ledger)).digest
         data = receipt_payload(
             OUTCOMES[delivery.state],
             id=record.id,
@@ -73,8 +78,9 @@ class Report:
             to=record.recipients,
             recipient=delivery.recipient,
             delivery=delivery.id,
+            delivered_digest=delivered_digest,
             cause=delivery.cause,
-            at=at,
+            at=self._ended_at(delivery, record),
             gateway=gateway,
         )
         return {
@@ -90,3 +96,10 @@ class Report:
             "causationid": record.id,
             "data": data,
         }
+
+    def _ended_at(self, delivery: Delivery, record: Record) -> float:
+        """The end of the attempt that ended the delivery; where no attempt did, now."""
+        told = next((each for each in record.deliveries if each.delivery.id == delivery.id), None)
+        if delivery.state in _ENDED_BY_ATTEMPT and told is not None and told.attempts:
+            return told.attempts[-1].ended_at
+        return self.clock.now()

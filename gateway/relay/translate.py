@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core import jws
-from gateway.core.agreement import Format
+from gateway.core.agreement import Format, Subscription
 from gateway.core.contract import Catalog
 from gateway.core.envelope import digest_of, parse_event, seal
 from gateway.core.faults import PermanentFailure
 from gateway.core.jws import Signer
-from gateway.ports import Claim, Derived, Ledger
+from gateway.ports import Claim, Derived, Ledger, Record
 from gateway.relay.accept import derived_uuid
 
 #: What a derived envelope copies from the original.
@@ -35,6 +35,30 @@ class Rendered:
     def body(self, form: Format) -> bytes:
         """The bytes handed over: the envelope, or under ``cloudevents`` the bare event in it."""
         return jws.split(self.envelope).payload if form == "cloudevents" else self.envelope
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """What went out to a recipient: the ids it may be known by, and its digest where it is not the original."""
+
+    ids: tuple[str, ...]
+    #: ``sha-256:HEX`` of the body; None where the original envelope went out as it is.
+    digest: str | None
+
+    @classmethod
+    async def of(cls, record: Record, wish: Subscription | None, ledger: Ledger) -> HandedOut:
+        """What ``wish`` made of a message; without a wish, and before any translation, the original."""
+        if wish is None:
+            return cls((record.id,), None)
+        is_translated = wish.version.partition(".")[0] != record.version.partition(".")[0]
+        kept = await ledger.derived(record.key, f"{record.type}/{wish.major}") if is_translated else None
+        if kept is None and wish.format == "jws":
+            return cls((record.id,), None)
+        ids = (record.id,) if kept is None else (record.id, kept.key)
+        envelope = await ledger.envelope(record.key) if kept is None else kept.envelope
+        if envelope is None:
+            return cls(ids, None)
+        return cls(ids, digest_of(jws.split(envelope).payload if wish.format == "cloudevents" else envelope))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +100,7 @@ class Translate:
             "type": claim.type,
             "dataschema": f"urn:lgsp:contract:{claim.type}:{chain.target}",
             "datacontenttype": "application/json",
-            **{name: event[name] for name in _COPIED if name in event},
+            **{name: event[name] for name in _COPIED if event.get(name) is not None},
             "originsource": event["source"],
             "originid": claim.id,
             "origindigest": digest_of(claim.envelope),
