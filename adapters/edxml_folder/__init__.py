@@ -1,0 +1,1 @@
+"""A document-management system that drops .edxml files into a folder and collects them from another."""

@@ -1,0 +1,230 @@
+"""A document system that shares two folders with the bus: it drops .edxml files in one and collects from the other.
+
+What most systems of agencies can do without being changed. Nothing is lost at a crash: a file is moved out of
+the way only after its message is durable, and one put in twice is recognised by its bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Literal, TypeVar
+
+from adapters.edxml_folder.event import Sender, collected
+from adapters.edxml_folder.folder import Item, Outbox, put
+from adapters.edxml_folder.mapping import DOCUMENT, STATUS_REPORT, document_id_of
+from adapters.edxml_folder.reason import refusal_note
+from adapters.edxml_folder.writing import from_document_1_0, from_document_2_0, from_status
+from gateway.core.contract import parse_dataschema
+from gateway.core.edxml.parse import Limits
+from gateway.core.edxml.read import read
+from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable, Unwritable
+from gateway.core.edxml.write import write
+from gateway.core.faults import Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.moments import day_of
+from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
+
+MODE: Final[Literal["push", "pull"]] = "push"
+COLLECTS: Final = True
+#: A network folder may hang; nobody waits longer than this (seconds).
+PATIENCE: Final = 18.0
+#: A round ends when it holds so many bytes of files.
+_ROUND: Final = 64 << 20
+_MEBIBYTE: Final = 1 << 20
+_SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
+
+_Result = TypeVar("_Result")
+
+
+class EdxmlFolder:
+    """The two folders of one system."""
+
+    def __init__(self, context: AdapterContext) -> None:
+        """``context.settings`` have passed the schema beside this file."""
+        settings = context.settings
+        largest = int(settings.get("max_mebibytes", 64)) * _MEBIBYTE
+        limits = Limits(size=largest)
+        self._context = context
+        self._largest = largest
+        self._limits = limits
+        self._inbox = context.folder / str(settings["inbox"])
+        self._sender = Sender(context.system.name, settings.get("confidentiality") == "none", limits)
+        still = float(settings.get("settle_seconds", 1))
+        self._outbox = Outbox(context.folder / str(settings["outbox"]), still, largest, context.now)
+        # Threads of its own: a network folder that hangs must not stop anybody else's work.
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"edxml {context.system.name}")
+
+    async def deliver(self, parcel: Parcel) -> HandedOver:
+        """Put one file into the agency's folder, named by the delivery: a repeat takes its own place."""
+        try:
+            await self._run(lambda: self._put(parcel))
+        except TimeoutError:
+            raise TimedOut(f"the folder {self._name('inbox')} did not answer within {PATIENCE:g} s") from None
+        except OSError as error:
+            raise TransientFailure(f"the folder {self._name('inbox')} cannot be written: {_told(error)}") from None
+        return HandedOver()
+
+    async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:
+        """The finished files in the agency's folder, oldest first; raises TransientFailure where it is not there."""
+        try:
+            return await self._run(lambda: self._gather(limit))
+        except TimeoutError:
+            raise TimedOut(f"the folder {self._name('outbox')} did not answer within {PATIENCE:g} s") from None
+        except OSError as error:
+            raise TransientFailure(f"the folder {self._name('outbox')} cannot be read: {_told(error)}") from None
+
+    async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
+        """Move the file to ``.done/DAY/``, or to ``.refused/`` with a note that says who must do what."""
+        try:
+            await self._run(lambda: self._settle(token, refusal))
+        except TimeoutError:
+            raise TimedOut(f"the folder {self._name('outbox')} did not answer within {PATIENCE:g} s") from None
+        except OSError as error:
+            raise TransientFailure(f"a file in {self._name('outbox')} cannot be moved: {_told(error)}") from None
+
+    async def close(self) -> None:
+        """Let the threads go; one that hangs in a dead network folder is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _Result]) -> _Result:
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _name(self, folder: str) -> str:
+        return str(self._context.settings[folder])
+
+    def _gather(self, limit: int) -> list[Collected | Uncollectable]:
+        found: list[Collected | Uncollectable] = []
+        taken = 0
+        for item in self._outbox.items():
+            one = self._one(item)
+            found.append(one)
+            taken += sum(file.size for file in one.files) if isinstance(one, Collected) else 0
+            if len(found) >= limit or taken > _ROUND:
+                break
+        return found
+
+    def _one(self, item: Item) -> Collected | Uncollectable:
+        if not item.is_file:
+            return Uncollectable(item.token, "not-a-file", _NOT_A_FILE)
+        if item.content is None:
+            return Uncollectable(item.token, "too-large", _too_large(self._largest))
+        name = item.name[:500]
+        return collected(item.content, name=name, token=item.token, sender=self._sender, now=self._context.now())
+
+    def _settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
+        now = self._context.now()
+        if refusal is None:
+            self._outbox.keep(token, day_of(now).isoformat())
+        else:
+            reason, detail = refusal
+            self._outbox.refuse(token, refusal_note(token.rpartition("#")[0], reason, detail, now))
+
+    def _put(self, parcel: Parcel) -> None:
+        name, content = self._file(parcel)
+        put(self._inbox, name, content)
+
+    def _file(self, parcel: Parcel) -> tuple[str, bytes]:
+        """The file for a parcel: an .edxml, or the record of an outcome; raises PermanentFailure for anything else."""
+        event = parcel.event
+        kind, data = str(event.get("type")), event.get("data")
+        stem = file_stem(parcel.delivery)
+        if kind.startswith("receipt."):
+            return f"{stem}.receipt.json", json.dumps(event, ensure_ascii=False, indent=2).encode() + b"\n"
+        if kind not in {DOCUMENT, STATUS_REPORT} or not isinstance(data, dict):
+            raise PermanentFailure(f"edXML cannot say {kind}; the system should not subscribe to it")
+        raw = None if parcel.is_translated else self._as_it_came(kind, data)
+        return f"{stem}.edxml", self._written(parcel, kind, data) if raw is None else raw
+
+    def _as_it_came(self, kind: str, data: dict[str, Any]) -> bytes | None:
+        """The sender's own file where the message names one that is edXML and says what the message says."""
+        if "raw" not in data or data["raw"]["size"] > self._largest:
+            return None
+        raw = self._content(data["raw"]["sha256"])
+        try:
+            message = read(raw, self._limits)
+        except Unreadable:
+            return None
+        if isinstance(message, DocumentMessage):
+            return raw if kind == DOCUMENT and document_id_of(message) == data["documentId"] else None
+        answered = data["responseFor"]
+        told = (message.code, message.response_for.organ_id, message.response_for.document_id)
+        meant = (data.get("statusCode"), answered.get("organId"), answered.get("documentId"))
+        return raw if kind == STATUS_REPORT and told == meant else None
+
+    def _written(self, parcel: Parcel, kind: str, data: dict[str, Any]) -> bytes:
+        """The message as a new .edxml file; raises PermanentFailure for what edXML cannot say."""
+        _, version = parse_dataschema(str(parcel.event.get("dataschema"))) or ("", "")
+        addressee = parcel.recipient.agency
+        message: DocumentMessage | StatusMessage
+        self._check_size(data)
+        if kind == STATUS_REPORT and version.startswith("1."):
+            message = from_status(data)
+        elif kind == DOCUMENT and version.startswith("2."):
+            message = from_document_2_0(data, self._content, addressee=addressee)
+        elif kind == DOCUMENT and version.startswith("1."):
+            message = from_document_1_0(data, self._content, addressee=addressee)
+        else:
+            raise PermanentFailure(f"edXML cannot say {kind}/{version}; the system should subscribe to another version")
+        try:
+            return write(message, self._limits)
+        except Unwritable as refusal:
+            raise PermanentFailure(str(refusal)) from None
+
+    def _check_size(self, data: dict[str, Any]) -> None:
+        named = [each["file"] for each in data.get("attachments", ())] + list(data.get("files", ()))
+        # Base64 makes four bytes of three.
+        total = sum(file["size"] for file in named) * 4 // 3
+        if total > self._largest:
+            raise PermanentFailure(f"the attachments make a file of {total} bytes; {self._largest} is the most here")
+
+    def _content(self, sha256: str) -> bytes:
+        try:
+            content = self._context.read_file(sha256)
+        except OSError as error:
+            raise TransientFailure(f"the file {sha256} cannot be read from the spool: {_told(error)}") from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise TransientFailure(f"the file {sha256} is damaged in the spool; the operator must restore it")
+        return content
+
+
+def file_stem(delivery: str) -> str:
+    """The name of a delivery's file without its ending: the delivery id, or its digest where that is no plain name."""
+    return delivery if _SAFE.match(delivery) else hashlib.sha256(delivery.encode()).hexdigest()
+
+
+_NOT_A_FILE: Final = Text(
+    "Đây không phải là tệp thường (có thể là liên kết). Cơ quan cần đặt chính tệp .edxml vào thư mục gửi.",
+    "This is no plain file (perhaps a link). The agency must put the .edxml file itself into the outgoing folder.",
+)
+
+
+def _too_large(largest: int) -> Text:
+    return Text(
+        f"Tệp lớn hơn {largest} byte. Cơ quan cần giảm dung lượng tệp đính kèm, hoặc đề nghị đơn vị vận hành trục"
+        " nâng max_mebibytes.",
+        f"The file is over {largest} bytes. The agency must make its attachments smaller, or ask the operator of the"
+        " bus to raise max_mebibytes.",
+    )
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def open_adapter(context: AdapterContext) -> EdxmlFolder:
+    """The adapter of one system; raises Misconfigured where both folders are one."""
+    # As text: a network folder may not be there yet, or may not answer.
+    outbox, inbox = (os.path.normpath(context.folder / str(context.settings[name])) for name in ("outbox", "inbox"))
+    if outbox == inbox:
+        raise Misconfigured(
+            f"{context.system.name}: settings.inbox",
+            Text("outbox và inbox là cùng một thư mục", "outbox and inbox are the same folder"),
+            Text("Cần hai thư mục riêng, một cho mỗi chiều.", "Two folders are needed, one for each direction."),
+        )
+    return EdxmlFolder(context)

@@ -1,0 +1,127 @@
+"""One .edxml file as a message for the bus, or the reason why it can never be one. Pure."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.edxml_folder.mapping import (
+    DOCUMENT,
+    DOCUMENT_VERSION,
+    RAW_TYPE,
+    STATUS_REPORT,
+    STATUS_VERSION,
+    answered_id,
+    document_id_of,
+    file_object,
+    recipients,
+    to_document,
+    to_status,
+    warnings_of,
+)
+from gateway.core.contract import dataschema_of
+from gateway.core.edxml.codelist import envelope_priority
+from gateway.core.edxml.parse import Limits
+from gateway.core.edxml.read import read
+from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable
+from gateway.core.faults import Text
+from gateway.core.moments import format_moment
+from gateway.ports import Collected, CollectedFile, Uncollectable
+
+_LONGEST_SUBJECT: Final = 256
+#: The record travels in an envelope of 1 MiB, in base64; files travel apart.
+_LARGEST_RECORD: Final = 700 * 1024
+
+UNDECLARED: Final = Text(
+    "Cơ quan chưa có tuyên bố thường trực rằng văn bản gửi qua thư mục này đều không mật, mà edXML không có chỗ ghi"
+    ' độ mật. Cơ quan gửi văn bản tuyên bố cho đơn vị vận hành trục để ghi confidentiality = "none" vào cấu hình.',
+    "The agency has not declared that what it sends by this folder is never secret, and edXML has no place to say so."
+    ' The agency must send that declaration to the operator of the bus, who sets confidentiality = "none".',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose folder it is, whether its standing declaration is there, and how much a file may hold."""
+
+    system: str
+    is_declared: bool
+    limits: Limits
+
+
+def collected(raw: bytes, *, name: str, token: str, sender: Sender, now: float) -> Collected | Uncollectable:
+    """The message in ``raw``, which stood in the folder as ``name``; ``now`` is seconds since 1970.
+
+    Its id follows from the system and the bytes alone: the same bytes are the same message, whatever the file's name.
+    """
+    try:
+        message = read(raw, sender.limits)
+        to = recipients(message)
+        if isinstance(message, DocumentMessage) and not sender.is_declared:
+            return Uncollectable(token, "confidentiality-not-declared", UNDECLARED)
+        named = file_object(name, RAW_TYPE, raw)
+        members = _members(message, named, format_moment(now))
+    except Unreadable as refusal:
+        return Uncollectable(token, refusal.name, refusal.detail)
+    size = len(json.dumps(members["data"], ensure_ascii=False).encode())
+    if size > _LARGEST_RECORD:
+        return Uncollectable(token, "record-too-large", _too_large(size))
+    event = {
+        "specversion": "1.0",
+        "id": message_id(sender.system, named["sha256"]),
+        **members,
+        "time": format_moment(now),
+        "datacontenttype": "application/json",
+        "to": " ".join(to),
+    }
+    return Collected(token, event, raw, _files(message, named, raw), warnings_of(message))
+
+
+def message_id(system: str, sha256: str) -> str:
+    """The UUID of the message that a system made by dropping the bytes of this SHA-256."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:edxml:{system}:{sha256}"))
+
+
+def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any], received: str) -> dict[str, Any]:
+    """What of the event follows from the kind of message; a conversation is named after its first document."""
+    if isinstance(message, StatusMessage):
+        about = answered_id(message)[:_LONGEST_SUBJECT]
+        return {
+            "type": STATUS_REPORT,
+            "dataschema": dataschema_of(STATUS_REPORT, STATUS_VERSION),
+            "subject": about,
+            "correlationid": about,
+            "data": to_status(message, raw, received=received),
+        }
+    own = document_id_of(message)
+    concerned = own if message.business.type == "new" else message.business.document_id or own
+    return {
+        "type": DOCUMENT,
+        "dataschema": dataschema_of(DOCUMENT, DOCUMENT_VERSION),
+        "subject": own[:_LONGEST_SUBJECT],
+        "correlationid": concerned[:_LONGEST_SUBJECT],
+        "priority": envelope_priority(message.other.priority),
+        "data": to_document(message, raw),
+    }
+
+
+def _files(message: DocumentMessage | StatusMessage, named: Mapping[str, Any], raw: bytes) -> tuple[CollectedFile, ...]:
+    """Every file that the data names, each content once; the file as it came is one of them."""
+    files = {named["sha256"]: CollectedFile(named["sha256"], len(raw), RAW_TYPE, raw)}
+    for attachment in message.attachments if isinstance(message, DocumentMessage) else ():
+        content = attachment.content
+        told = file_object(attachment.name, attachment.detected_type, content)
+        files.setdefault(told["sha256"], CollectedFile(told["sha256"], len(content), attachment.detected_type, content))
+    return tuple(files.values())
+
+
+def _too_large(size: int) -> Text:
+    return Text(
+        f"Phần thông tin của văn bản (không kể tệp đính kèm) chiếm {size} byte, quá {_LARGEST_RECORD}."
+        " Đơn vị gửi cần chuyển nội dung dài vào tệp đính kèm.",
+        f"The document's record, without its attachments, takes {size} bytes, more than {_LARGEST_RECORD}."
+        " The sender must move long texts into an attachment.",
+    )
