@@ -87,6 +87,9 @@ def _told(document: Document, below: tuple[Step, ...], error: ValidationError) -
     if rule == "required" and isinstance(error.instance, dict):
         # one error comes for each missing member; the name is only in its message
         missing = error.message.split("'")[1]
+        known = list(rules.get("properties", {}))
+        if any(name not in known and nearest(name, known) == missing for name in error.instance):
+            return []  # it is there under a misspelt name, which is told already
         inner = rules.get("properties", {}).get(missing, {})
         wrong = Text(f"Thiếu khoá {missing}", f"The key {missing} is missing")
         return [document.mistake(path, wrong, _right(inner) or _generic_right(missing))]
