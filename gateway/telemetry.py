@@ -26,22 +26,19 @@ EVENTS: Final[dict[str, str]] = {
     "registry.unreadable": "a new version of the registry cannot be used; the last good one stays in force",
     "request.answered": "a request was answered: its door, its status, how long it took",
     "request.failed": "a request met something unforeseen; the answer carries the same reference",
-    "message.accepted": "a message is kept; from here on it is the bus's to lose",
-    "message.refused": "a message was not taken, and why",
     "delivery.attempted": "one try of one delivery ended, with everything about it",
-    "delivery.dead": "a delivery will not be tried again until an operator says so",
-    "delivery.lapsed": "leases ended without an answer and were given back",
     "destination.held": "a destination was put on hold",
-    "destination.released": "a destination's hold was lifted",
-    "destination.gone": "a destination asks for no further deliveries",
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
+    "collect.failed": "a system that cannot send could not be asked",
     "adapter.failed": "an adapter raised something it should not have",
+    "adapter.not-closed": "an adapter did not let go in time",
     "receipt.wrong": "a recipient's own receipt does not fit what was handed over",
-    "outcome.failed": "an outcome message could not be made; it stays owed",
+    "outcome.told": "an outcome message went to the sender",
     "files.swept": "files that no message names were forgotten",
     "step.failed": "a recurring step met something unforeseen and will run again",
     "store.failed": "the ledger could not do what it was asked",
+    "store.write-failed": "the database could not write; every caller concerned is told",
     "library.said": "a warning from a library",
 }
 
@@ -144,5 +141,4 @@ ATTEMPT_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=REGISTRY,
 )
-WAITING: Final = Gauge("lgsp_deliveries", "Deliveries that have not ended, by state", ["state"], registry=REGISTRY)
 BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)

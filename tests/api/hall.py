@@ -31,7 +31,7 @@ SECRET = "a secret of old software"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PUBLIC_URL = "https://lgsp.example.vn"
 _OPENAPI = described("openapi")
-_KNOWN = referencing.Registry().with_resource(  # type: ignore[var-annotated]
+KNOWN = referencing.Registry().with_resource(
     "urn:doors", referencing.Resource.from_contents(_OPENAPI, referencing.jsonschema.DRAFT202012)
 )
 
@@ -40,7 +40,7 @@ def conforms(schema: str, value: Any) -> None:
     """Hold ``value`` to a schema of the OpenAPI document, formats too."""
     jsonschema.Draft202012Validator(
         {"$ref": f"urn:doors#/components/schemas/{schema}"},
-        registry=_KNOWN,
+        registry=KNOWN,
         format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
     ).validate(value)
 
@@ -112,6 +112,7 @@ class Hall:
     url: str
     session: aiohttp.ClientSession
     readiness: dict[str, bool]
+    runner: web.AppRunner
 
     async def ask(self, method: str, path: str, *, token: str | None = None, **request: Any) -> Answer:
         """One request; ``token`` goes into the Authorization header."""
@@ -119,7 +120,7 @@ class Hall:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         async with self.session.request(method, self.url + path, headers=headers, **request) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.read())
+            return Answer(answer.status, answer.headers, await answer.read())
 
     async def get(self, path: str, **request: Any) -> Answer:
         """GET."""
@@ -214,7 +215,11 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         return readiness
 
     def keys() -> Mapping[str, Any]:
-        return {"keys": [jws.public_jwk(each.key.public_key(), jws.key_id(each.key.public_key())) for each in (own, webhook)]}  # type: ignore[arg-type]
+        return {
+            "keys": [
+                jws.public_jwk(each.key.public_key(), jws.key_id(each.key.public_key())) for each in (own, webhook)
+            ]
+        }
 
     def certificates() -> list[Certificate]:
         return [certificate]
@@ -247,6 +252,6 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession() as session:
-            yield Hall(town, doors, f"http://{host}:{port}", session, readiness)
+            yield Hall(town, doors, f"http://{host}:{port}", session, readiness, runner)
     finally:
         await runner.cleanup()
