@@ -1,12 +1,20 @@
-"""A small town of agencies in memory: keys, certificates, agreements, steps over the reference ledger, a set clock."""
+"""A small town of agencies in memory: keys, certificates, agreements, steps over the reference ledger, a set clock.
+
+A test sends by the front door (:meth:`Town.send`), lets agencies fail by a script (:class:`Desk`), lets time pass
+(:meth:`Town.pass_time`) and asks what became of it (:meth:`Town.delivery`). Nothing waits for real time, nothing
+leaves the process, and what is tested are the product's own steps.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -20,13 +28,15 @@ from gateway.config.catalog import builtin_folder, read_catalog
 from gateway.core import jws
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.contract import Catalog
+from gateway.core.delivery import Delivery
 from gateway.core.directory import Agency, Certificate, Directory, System, read_certificate
 from gateway.core.envelope import seal
-from gateway.core.faults import DeliveryFailure, Fault, Text
+from gateway.core.faults import Fault, Rejected, Text
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
-from gateway.ports import Accepted, Collected, HandedOver, Ledger, Parcel, Spool, Uncollectable
+from gateway.ports import Accepted, Attempt, Collected, HandedOver, Ledger, Parcel, Record, Spool, Uncollectable
 from gateway.relay.accept import Accept
+from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
 from gateway.relay.proof import Proofs
@@ -86,12 +96,46 @@ class SetClock:
 
 
 @dataclass(slots=True)
-class Desk:
-    """An agency's end in small: takes parcels, or fails as the script says, one entry a try."""
+class Shelf:
+    """The spool in small: bytes by SHA-256 in memory."""
 
-    script: list[DeliveryFailure] = field(default_factory=list)
+    content: dict[str, bytes] = field(default_factory=dict)
+
+    async def put(self, chunks: AsyncIterator[bytes], *, limit: int) -> tuple[str, int]:
+        """Keep a stream."""
+        kept = b"".join([chunk async for chunk in chunks])
+        if len(kept) > limit:
+            raise Rejected("too-large", Text("Tệp quá lớn.", "The file is too large."))
+        sha256 = hashlib.sha256(kept).hexdigest()
+        self.content[sha256] = kept
+        return sha256, len(kept)
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes would be, were they on a disk."""
+        return Path("/shelf", sha256)
+
+    def is_present(self, sha256: str) -> bool:
+        """Whether the bytes are held."""
+        return sha256 in self.content
+
+    def remove(self, sha256: str) -> None:
+        """Forget the bytes."""
+        self.content.pop(sha256, None)
+
+
+@dataclass(slots=True)
+class Desk:
+    """An agency's end in small: takes parcels, or fails as the script says, one entry a try.
+
+    Where it is the desk of an agency that cannot send, ``outbox`` holds what waits to be collected, and
+    ``settled`` what it was told about it.
+    """
+
+    script: list[BaseException] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
     proof: Callable[[Parcel], bytes | None] = lambda _: None
+    outbox: list[Collected | Uncollectable] = field(default_factory=list)
+    settled: list[tuple[str, tuple[str, Text] | None]] = field(default_factory=list)
 
     async def deliver(self, parcel: Parcel) -> HandedOver:
         """Take the parcel, or raise the next failure of the script."""
@@ -101,11 +145,15 @@ class Desk:
         return HandedOver(200, self.proof(parcel))
 
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:
-        """Nothing to collect."""
-        return ()
+        """What waits in the outbox: the same again until it is settled."""
+        if self.script:
+            raise self.script.pop(0)
+        return self.outbox[:limit]
 
     async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
-        """Nothing to settle."""
+        """The item is dealt with: gone from the outbox."""
+        self.outbox = [item for item in self.outbox if item.token != token]
+        self.settled.append((token, refusal))
 
     async def close(self) -> None:
         """Nothing to let go."""
@@ -121,7 +169,8 @@ def document(**override: Any) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Town:
-    """Agencies H33.05, H33.16, H33.20 (pulls) and H33.30 (reads 2.0) under H33, one agreement, all steps wired."""
+    """Agencies under H33, all steps wired: H33.05 sends and wants all outcomes, H33.16 takes documents, H33.20 pulls
+    them, H33.30 reads version 2.0 of them. One agreement lets all of them write to each other."""
 
     ledger: Ledger
     clock: SetClock
@@ -137,6 +186,7 @@ class Town:
     sweep: Sweep = field(init=False)
     operate: Operate = field(init=False)
     report: Report = field(init=False)
+    collect: Collect = field(init=False)
 
     def __post_init__(self) -> None:
         own = self.signers[GATEWAY]
@@ -172,6 +222,41 @@ class Town:
         self.sweep = Sweep(
             self.ledger, self.files, settlement, self.report, self.clock, self.accept.refusals, self.broker.announce
         )
+        self.collect = Collect(
+            self.ledger,
+            self.files,
+            self.accept,
+            lambda: self.directory,
+            lambda system: self.desk(system.name),
+            lambda system: system.adapter == "folder",
+            self.clock,
+            file_limit=1024,
+        )
+
+    def system(self, name: str) -> System:
+        """A system as today's registry has it."""
+        found = self.directory.system(name)
+        assert found is not None
+        return found
+
+    def change(self, name: str, **fields: Any) -> None:
+        """The registry changes: one system's fields."""
+        code = name.partition("/")[0]
+        changed = replace(self.system(name), **fields)
+        self.enrol(replace(self.directory.agencies[code], systems=(changed,)))
+
+    def enrol(self, agency: Agency) -> None:
+        """The registry changes: one agency more, or in place of the one with its code."""
+        agencies = {**self.directory.agencies, agency.code: agency}
+        self._renew(list(agencies.values()), self.directory.agreements)
+
+    def agree(self, *agreements: Agreement) -> None:
+        """The registry changes: these agreements and no others."""
+        self._renew(list(self.directory.agencies.values()), agreements)
+
+    def _renew(self, agencies: Sequence[Agency], agreements: Sequence[Agreement]) -> None:
+        version = self.directory.version + 1
+        self.directory = Directory(agencies, agreements, gateway=GATEWAY, version=version)
 
     def desk(self, name: str) -> Desk:
         """The agency end of a system."""
@@ -202,6 +287,43 @@ class Town:
         """Send one message by the front door."""
         return (await self.accept.sealed_many([self.envelope(source, **override)], address="192.0.2.1"))[0]
 
+    async def sent(self, source: str = "H33.05/dms", **override: Any) -> Accepted:
+        """Send one message of which nothing but acceptance is expected."""
+        answer = await self.send(source, **override)
+        assert isinstance(answer, Accepted), answer
+        return answer
+
+    async def refused(self, source: str = "H33.05/dms", **override: Any) -> Fault:
+        """Send one message of which nothing but a refusal is expected."""
+        answer = await self.send(source, **override)
+        assert isinstance(answer, Fault), answer
+        return answer
+
+    async def record(self, message: Accepted | str) -> Record:
+        """What the ledger says about a message."""
+        found = await self.ledger.find((message if isinstance(message, str) else message.id).lower())
+        assert found is not None
+        return found
+
+    async def delivery(self, message: Accepted | str, recipient: str = "H33.16/dms") -> Delivery:
+        """A message's delivery to one recipient, as it is now."""
+        record = await self.record(message)
+        return next(each.delivery for each in record.deliveries if each.delivery.recipient == recipient)
+
+    async def attempts(self, message: Accepted | str, recipient: str = "H33.16/dms") -> tuple[Attempt, ...]:
+        """The attempts of a message's delivery to one recipient."""
+        record = await self.record(message)
+        return next(each.attempts for each in record.deliveries if each.delivery.recipient == recipient)
+
+    async def journal(self, kind: str) -> list[dict[str, Any]]:
+        """The leaves of one kind (``receipt`` or ``audit``) that the journal holds, read."""
+        leaves = await self.ledger.journal(limit=10_000)
+        return [json.loads(body) for _, its_kind, body in leaves if its_kind == kind and body]
+
+    def taken_by(self, name: str) -> list[str]:
+        """The ids of the messages that a desk took, in order."""
+        return [parcel.message for parcel in self.desk(name).parcels]
+
     async def work(self) -> None:
         """Dispatch what is due now, and nothing later."""
         for _ in range(50):
@@ -220,18 +342,18 @@ class Town:
             await self.work()
 
 
-def a_town(files: Spool, ledger: Ledger | None = None, **extra: Mapping[str, Any]) -> Town:
-    """A town in the MORNING; ``extra`` overrides fields of systems by local agency name, e.g. ``H33_16={...}``."""
+def a_town(files: Spool | None = None, ledger: Ledger | None = None, **extra: Mapping[str, Any]) -> Town:
+    """A town in the MORNING; ``extra`` overrides fields of systems by their agency's code, e.g. ``H33_16={...}``."""
     signers: dict[str, jws.Signer] = {}
     agencies: list[Agency] = []
     signers[GATEWAY], _ = a_pair(GATEWAY)
     wishes: dict[str, dict[str, Any]] = {
         "H33.05": {
-            "subscriptions": _wish("receipt.delivered", "receipt.refused", "receipt.expired", "receipt.discarded")
+            "subscriptions": wishes_for("receipt.delivered", "receipt.refused", "receipt.expired", "receipt.discarded")
         },
-        "H33.16": {"subscriptions": _wish("document.issued")},
-        "H33.20": {"subscriptions": _wish("document.issued"), "adapter": "inbox"},
-        "H33.30": {"subscriptions": _wish("document.issued", version="2.0")},
+        "H33.16": {"subscriptions": wishes_for("document.issued")},
+        "H33.20": {"subscriptions": wishes_for("document.issued"), "adapter": "inbox"},
+        "H33.30": {"subscriptions": wishes_for("document.issued", version="2.0")},
     }
     for code, fields in wishes.items():
         name = f"{code}/dms"
@@ -239,14 +361,27 @@ def a_town(files: Spool, ledger: Ledger | None = None, **extra: Mapping[str, Any
         made = {"adapter": "webhook", "certificates": (certificate,), **fields, **extra.get(code.replace(".", "_"), {})}
         system = System(name=name, agency=code, **made)
         agencies.append(Agency(code, f"Cơ quan {code}", "province", (f"000.00.{code[-2:]}.H33",), "H33", (system,)))
-    agreement = Agreement(
-        "VB-2018", "Trao đổi văn bản", "QĐ 28/2018/QĐ-TTg", "van-ban", ("H33.*",), ("*",), ("document.*",),
-        date(2018, 9, 6), date(2030, 12, 31),
-    )  # fmt: skip
-    directory = Directory(agencies, [agreement], gateway=GATEWAY, version=1)
-    return Town(ledger or MemoryLedger(), SetClock(), files, signers, directory)
+    directory = Directory(agencies, [an_agreement()], gateway=GATEWAY, version=1)
+    return Town(ledger or MemoryLedger(), SetClock(), files or Shelf(), signers, directory)
 
 
-def _wish(*contracts: str, version: str = "1.0") -> dict[str, Subscription]:
-    retry = RetryPolicy(first=5, factor=2, cap=3600, deadline=14 * 86400)
-    return {name: Subscription(name, version, retry=retry) for name in contracts}
+def wishes_for(*contracts: str, version: str = "1.0", **fields: Any) -> dict[str, Subscription]:
+    """Subscriptions to these contracts, all alike; ``fields`` are the Subscription's own."""
+    fields.setdefault("retry", RetryPolicy(first=5, factor=2, cap=3600, deadline=14 * 86400))
+    return {name: Subscription(name, version, **fields) for name in contracts}
+
+
+def an_agreement(**override: Any) -> Agreement:
+    """The town's agreement: all below H33 may send documents to everybody, from 2018 to 2030."""
+    made: dict[str, Any] = {
+        "id": "VB-2018",
+        "title": "Trao đổi văn bản",
+        "basis": "QĐ 28/2018/QĐ-TTg",
+        "purpose": "van-ban",
+        "senders": ("H33.*",),
+        "receivers": ("*",),
+        "contracts": ("document.*",),
+        "valid_from": date(2018, 9, 6),
+        "valid_until": date(2030, 12, 31),
+    }
+    return Agreement(**{**made, **override})
