@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -26,6 +27,10 @@ class Operator:
 
 class Accepting(Protocol):
     """The front door's step: one outcome per envelope, in the same order."""
+
+    @property
+    def refusals(self) -> Counter[tuple[str, int, str]]:
+        """Refusals before the signer is known, by address, minute since 1970 and problem: to be added to."""
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         """Accept envelopes; ``address`` is the peer's."""

@@ -29,14 +29,18 @@ MESSAGE_ID: Final = web.RequestKey("MESSAGE_ID", str)
 async def submit(request: web.Request) -> web.Response:
     """Take messages in. 202 (or a 202 body in a line) means durable."""
     kind = media_type(request)
-    with request.app[INTAKE].share() as share:
-        if kind == SEALED:
-            return await _one(request, share)
-        if kind == BATCH:
-            return await _many(request, share)
-        if kind == UNSIGNED:
-            return await _unsigned(request, share)
-    raise unsupported((SEALED, BATCH, UNSIGNED))
+    try:
+        with request.app[INTAKE].share() as share:
+            if kind == SEALED:
+                return await _one(request, share)
+            if kind == BATCH:
+                return await _many(request, share)
+            if kind == UNSIGNED:
+                return await _unsigned(request, share)
+        raise unsupported((SEALED, BATCH, UNSIGNED))
+    except Fault as fault:
+        _count_stranger(request, fault)
+        raise
 
 
 async def _one(request: web.Request, share: Share) -> web.Response:
@@ -51,8 +55,9 @@ async def _unsigned(request: web.Request, share: Share) -> web.Response:
     raw = await read_body(request, doors.limits.envelope, doors.limits.body_seconds, share)
     caller = known_caller(request)
     if not isinstance(caller, System) or caller.sealing != "gateway":
-        MESSAGES.labels("sealing-not-allowed").inc()
-        refused = answer(_sealing_not_allowed(), language_of(request))
+        fault = _sealing_not_allowed()
+        _count_stranger(request, fault)
+        refused = answer(fault, language_of(request))
         if caller is None:
             error = ', error="invalid_token"' if bearer(request) else ""
             refused.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer {REALM}{error}"
@@ -106,6 +111,13 @@ def _count(outcome: Accepted | Fault) -> None:
         MESSAGES.labels(outcome.problem).inc()
     else:
         MESSAGES.labels("repeated" if outcome.repeated else "accepted").inc()
+
+
+def _count_stranger(request: web.Request, fault: Fault) -> None:
+    """A refusal before any signer was known: counted by address and minute, never a row of its own."""
+    doors = request.app[DOORS]
+    doors.accept.refusals[request.remote or "", int(doors.clock.now() // 60), fault.problem] += 1
+    MESSAGES.labels(fault.problem).inc()
 
 
 def _sealing_not_allowed() -> Rejected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -193,6 +194,9 @@ async def test_a_message_from_another_month_is_stale(hall: Hall) -> None:
 class Broken:
     """An Accept that fails in a way nobody foresaw."""
 
+    def __init__(self) -> None:
+        self.refusals: Counter[tuple[str, int, str]] = Counter()
+
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         raise RuntimeError("the citizen's number is 0123456789")
 
@@ -233,6 +237,22 @@ async def test_bodies_in_memory_have_a_common_limit_that_is_given_back(hall: Hal
         (await small.publish(b"x" * 5000)).problem("overloaded", 503)
         (await small.publish(b"x" * 3000)).problem("malformed-envelope", 400)
         (await small.publish(b"x" * 3000)).problem("malformed-envelope", 400)
+
+
+async def test_refusals_of_strangers_are_counted_by_address_and_minute(hall: Hall) -> None:
+    await hall.publish(b"x" * (2**20 + 3))
+    await hall.publish(b"{}", kind="text/plain")
+    await hall.publish(b"{}", kind="application/cloudevents+json")
+    await hall.publish(b"not an envelope")
+
+    minute = int(hall.town.clock.now() // 60)
+    counted = {problem: count for (_, at, problem), count in hall.town.accept.refusals.items() if at == minute}
+    assert counted == {
+        "too-large": 1,
+        "unsupported-media-type": 1,
+        "sealing-not-allowed": 1,
+        "malformed-envelope": 1,
+    }
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for_for_ever(hall: Hall, tmp_path: Path) -> None:
