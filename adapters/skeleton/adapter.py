@@ -65,7 +65,8 @@ class Skeleton:
         """Close connections here; there are none."""
 
     def _waiting(self, limit: int) -> list[Collected | Uncollectable]:
-        paths = sorted((self._folder / "outbox").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        paths = [path for path in (self._folder / "outbox").iterdir() if path.suffix == ".json"]
+        paths.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         return [self._one(path) for path in paths[:limit]]
 
     def _one(self, path: Path) -> Collected | Uncollectable:
