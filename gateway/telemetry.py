@@ -64,7 +64,7 @@ def set_up(*, level: str = "info", stream: TextIO | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             without_secrets,
             exception_without_text,
-            structlog.processors.JSONRenderer(serializer=_line),
+            as_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
@@ -97,8 +97,13 @@ def _short(filename: str) -> str:
     return "/".join(Path(filename).parts[-3:])
 
 
-def _line(value: Any, **_: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+#: Made once: ``json.dumps`` with options makes one for each line.
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+def as_json(_: Any, __: str, line: MutableMapping[str, Any]) -> str:
+    """The line as one JSON object; what JSON does not know is written as its text."""
+    return _ENCODE(line)
 
 
 class _FromLibraries(logging.Handler):
