@@ -31,7 +31,7 @@ from gateway.api.doors import DOORS, Doors, Limits, Operator
 from gateway.api.identity import CALLER, TOKENS
 from gateway.api.inbox import CLOSING
 from gateway.api.language import language_of
-from gateway.api.submit import MESSAGE_ID
+from gateway.api.submit import MESSAGE_ID, PROBLEM
 from gateway.core.faults import Fault
 from gateway.telemetry import REQUEST_SECONDS, REQUESTS, log
 
@@ -154,7 +154,10 @@ def _tell(request: web.Request, response: web.StreamResponse, seconds: float, to
     if MESSAGE_ID in request:
         told["message_id"] = request[MESSAGE_ID]
     if CALLER in request:
-        told["caller"] = request[CALLER]
+        field, name = request[CALLER]
+        told[field] = name
+    if PROBLEM in request:
+        told["problem"] = request[PROBLEM]
     trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     if trace is not None:
         told["trace_id"] = trace.group(1)

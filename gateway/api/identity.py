@@ -16,8 +16,8 @@ from gateway.core.faults import Rejected, Text
 from gateway.ports import RegistryRow
 
 TOKENS: Final = web.AppKey("TOKENS", AccessTokens)
-#: Who a request turned out to come from, for the log.
-CALLER: Final = web.RequestKey("CALLER", str)
+#: Who a request turned out to come from, for the log: field and name.
+CALLER: Final = web.RequestKey("CALLER", tuple[str, str])
 
 Caller = System | Operator
 
@@ -52,7 +52,7 @@ def known_caller(request: web.Request) -> Caller | None:
     else:
         caller = _operator(token, doors.operators())
     if caller is not None:
-        request[CALLER] = caller.name
+        request[CALLER] = ("operator" if isinstance(caller, Operator) else "agency", caller.name)
     return caller
 
 

@@ -23,7 +23,9 @@ BATCH: Final = "application/x-ndjson"
 UNSIGNED: Final = "application/cloudevents+json"
 #: A line's own end, CR LF, is no part of the envelope.
 _LINE_END: Final = 2
+#: What a request was about, and what it was refused for: for the log.
 MESSAGE_ID: Final = web.RequestKey("MESSAGE_ID", str)
+PROBLEM: Final = web.RequestKey("PROBLEM", str)
 
 
 async def submit(request: web.Request) -> web.Response:
@@ -87,6 +89,7 @@ async def _many(request: web.Request, share: Share) -> web.Response:
 def _answered(request: web.Request, outcome: Accepted | Fault) -> web.Response:
     _count(outcome)
     if isinstance(outcome, Fault):
+        request[PROBLEM] = outcome.problem
         return answer(outcome, language_of(request))
     request[MESSAGE_ID] = outcome.id
     return json_answer(_body(outcome), status=202, headers={hdrs.LOCATION: f"/v1/messages/{outcome.id}"})
@@ -116,6 +119,7 @@ def _count(outcome: Accepted | Fault) -> None:
 def _count_stranger(request: web.Request, fault: Fault) -> None:
     """A refusal before any signer was known: counted by address and minute, never a row of its own."""
     doors = request.app[DOORS]
+    request[PROBLEM] = fault.problem
     doors.accept.refusals[request.remote or "", int(doors.clock.now() // 60), fault.problem] += 1
     MESSAGES.labels(fault.problem).inc()
 

@@ -84,7 +84,7 @@ async def token(request: web.Request) -> web.Response:
             response.headers[hdrs.WWW_AUTHENTICATE] = f'Basic {REALM}, charset="UTF-8"'
         return response
     doors = request.app[DOORS]
-    request[CALLER] = system.name
+    request[CALLER] = ("agency", system.name)
     made = request.app[TOKENS].make(system, earned_by, gateway=doors.directory().gateway, now=doors.clock.now())
     return json_answer({"access_token": made, "token_type": "Bearer", "expires_in": LIFE}, headers=_NO_STORE)
 

@@ -84,8 +84,18 @@ async def test_a_refusal_is_logged_with_its_problem_and_the_caller(hall: Hall) -
         await hall.ask("POST", "/v1/inbox/lease", token=token, json={})
 
     (line,) = [each for each in lines if each["event"] == "request.answered"]
-    assert (line["problem"], line["caller"]) == ("forbidden", "H33.16/dms")
+    assert (line["problem"], line["agency"]) == ("forbidden", "H33.16/dms")
     assert token not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"), [("application/jose", "malformed-envelope"), ("text/plain", "unsupported-media-type")]
+)
+async def test_a_message_that_was_not_taken_is_logged_with_its_problem(hall: Hall, kind: str, problem: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await hall.publish(b"x", kind=kind)
+
+    assert [each["problem"] for each in lines] == [problem]
 
 
 async def test_questions_of_health_are_not_logged(hall: Hall) -> None:
