@@ -17,8 +17,8 @@ MAX_SYSTEM: Final = 128
 _FORMS: Final = (
     ("qd20", re.compile(r"(?=.{3,35}\Z)[A-Y][0-9]{2}(\.[0-9A-Z]{1,10})*\Z")),
     ("qcvn2016", re.compile(r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Z][0-9A-Z]{2}\Z")),
+    ("centre", re.compile(r"[0-9]{2}\.[0-9]{2}\.W00\Z")),  # before the form that it is a case of
     ("legacy9", re.compile(r"[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Z][0-9A-Z]{2}\Z")),
-    ("centre", re.compile(r"[0-9]{2}\.[0-9]{2}\.W00\Z")),
     ("enterprise", re.compile(r"[0-9]{12,13}\Z")),
 )
 _CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")

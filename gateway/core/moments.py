@@ -17,6 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: What can be written in UTC again, with milliseconds.
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC).timestamp()
+_END: Final = _LAST + 0.001
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -37,7 +38,7 @@ def parse_moment(text: str) -> float | None:
         moment = datetime.fromisoformat(f"{day}T{minute}:{'59' if leap else second}.{micro}{zone}").timestamp()
     except (ValueError, OverflowError):
         return None
-    return min(moment, _LAST) if _FIRST <= moment < _LAST + 0.001 else None
+    return min(moment, _LAST) if _FIRST <= moment <= _END else None
 
 
 def format_moment(moment: float) -> str:
