@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import random
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Final
 
 import structlog
@@ -252,13 +254,11 @@ class Gateway:
         if self._runner is not None:
             for site in list(self._runner.sites):
                 await site.stop()
-        dispatching, *others = self._tasks or [None]
-        for task in others:
-            if task is not None:
-                task.cancel()
+        for task in self._tasks[1:]:
+            task.cancel()
         await self.dispatch.drain(_DRAIN)
-        if dispatching is not None:
-            await asyncio.wait([dispatching], timeout=2)
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=2)
         if self._runner is not None:
             await self._runner.cleanup()
         await asyncio.gather(*(task for task in self._tasks if task.done() or task.cancel()), return_exceptions=True)
@@ -332,3 +332,8 @@ async def serve(settings: Settings) -> None:
         row = AuditRow(opened.clock.now(), settings.system, "gateway.started", {"version": gateway.__version__})
         await opened.ledger.audit([row])
         await stopped.wait()
+
+
+def stand_in(adapter: str) -> ModuleType:
+    """The agency in small that comes with an adapter (``adapters/NAME/stand_in.py``): for demo, mocks and tests."""
+    return importlib.import_module(f"adapters.{adapter}.stand_in")

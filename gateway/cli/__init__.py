@@ -16,6 +16,7 @@ from gateway.cli.frame import Place, ended, examples
 
 #: Command -> where it is. Adding a command is adding a line.
 COMMANDS: Final[dict[str, str]] = {
+    "demo": "gateway.cli.demo:demo",
     "init": "gateway.cli.province:init",
     "apply": "gateway.cli.province:apply",
     "serve": "gateway.cli.serve:serve",
@@ -30,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "operator": "gateway.cli.operator:operator",
     "contracts": "gateway.cli.contracts:contracts",
     "convert": "gateway.cli.convert:convert",
+    "mock": "gateway.cli.mock:mock",
 }
 
 

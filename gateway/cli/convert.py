@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.frame import Place, examples, json_option
+from gateway.cli.frame import FAILED, Place, examples, json_option
 from gateway.core.faults import Misconfigured, Text
 
 MAX_FILE: Final = 256 * 2**20
+#: The file itself could not be read: the one thing that is a failure of the command and not of the file's author.
+UNREADABLE_FILE: Final = "unreadable-file"
 
 
 @click.command(epilog=examples("lgsp convert edxml congvan.edxml", "lgsp convert edxml --json *.edxml"))
@@ -20,21 +22,24 @@ MAX_FILE: Final = 256 * 2**20
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 @click.pass_obj
-def convert(place: Place, tongue: str, files: tuple[Path, ...]) -> None:
+def convert(place: Place, tongue: str, files: tuple[Path, ...]) -> int | None:
     """Thử chuyển tệp edXML thành thông điệp của trục. Try edXML files: what would become of each.
 
     Mỗi tệp một dòng: relayed (chuyển được) hoặc refused (từ chối, kèm lý do). Kết thúc 0 dù có tệp bị từ chối.
     A line a file: relayed or refused with the reason. The exit status is 0 even when some are refused.
     """
-    mapping = _mapping(tongue)
+    mapping = mapping_of(tongue)
+    is_whole = True
     for file in files:
-        members = _converted(place, mapping, file)
+        members = converted(place, mapping, file)
+        is_whole = is_whole and members.get("reason") != UNREADABLE_FILE
         place.give(members)
         if not place.as_json:
             click.echo(_line(members))
+    return None if is_whole else FAILED
 
 
-def _mapping(tongue: str) -> ModuleType:
+def mapping_of(tongue: str) -> ModuleType:
     """The mapping of an adapter that was found by its place: ``adapters/TONGUE[_folder]/mapping.py``."""
     from gateway.config.adapter_kinds import builtin_adapters
 
@@ -45,7 +50,7 @@ def _mapping(tongue: str) -> ModuleType:
     raise click.BadParameter(f"{tongue}: {', '.join(known)}", param_hint="edxml")
 
 
-def _converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:
+def converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:
     """One file's line as JSON."""
     from gateway.core.edxml.values import Unreadable
 
@@ -55,7 +60,7 @@ def _converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:
     except Unreadable as refusal:
         return {**members, "reason": refusal.name, "detail": place.in_words(refusal.detail)}
     except Misconfigured as fault:
-        return {**members, "reason": "unreadable-file", "detail": place.in_words(fault.wrong)}
+        return {**members, "reason": UNREADABLE_FILE, "detail": place.in_words(fault.wrong)}
     return {
         **members,
         "result": "relayed",
