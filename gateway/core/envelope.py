@@ -33,6 +33,7 @@ GATEWAY_ONLY: Final = frozenset(
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _DATASCHEMA: Final = re.compile(r"urn:lgsp:contract:([^:\s]+):([0-9]{1,4}\.[0-9]{1,4})\Z", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"[a-z0-9]+\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REQUIRED: Final = ("specversion", "id", "source", "type", "dataschema", "subject", "time", "datacontenttype", "data")
 _STRINGS: Final = ("purpose", "correlationid", "causationid", "traceparent", "tracestate", "bus")
 _MOMENTS: Final = ("notbefore", "expirytime")
@@ -249,6 +250,11 @@ def _check_member(name: str, value: object) -> None:
         raise malformed(
             f"Thuộc tính {name} phải là chuỗi, số nguyên hoặc đúng/sai.",
             f"The attribute {name} must be a string, an integer or a boolean.",
+        )
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise malformed(
+            f"Thuộc tính {name} không được có ký tự điều khiển như xuống dòng, tab (CloudEvents 1.0).",
+            f"The attribute {name} must hold no control character such as a line end or a tab (CloudEvents 1.0).",
         )
 
 
