@@ -1,0 +1,124 @@
+"""One round: a province under traffic is killed, comes back, drains; answers what of the bus's word was broken."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from gateway.client.bus import Bus
+from tests.kill.history import violations
+from tests.kill.province import PULLED, SENDER, Province, Template
+from tests.kill.recipients import Inbox, listening
+from tests.kill.seen import History, Started
+from tests.kill.traffic import DESKS, Desk
+
+#: A point that traffic does not reach in this time (seconds) is not on the way of a message.
+_REACHED: Final = 20.0
+_DRAINED: Final = 30.0
+_LOOK: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round was, and what it found: nothing, where the bus kept its word."""
+
+    seed: str
+    broken: list[str]
+    last_words: str
+
+    def __str__(self) -> str:
+        listed = "\n".join(f"  {sentence}" for sentence in self.broken[:20])
+        return f"seed {self.seed!r}: {len(self.broken)} promises broken\n{listed}\n{self.last_words}"
+
+
+@dataclass(slots=True)
+class Stage:
+    """A province under traffic: what the deaths of a round are arranged on."""
+
+    province: Province
+    history: History
+    broken: list[str] = field(default_factory=list)
+
+    async def begin(self, kill_at: str | None = None) -> None:
+        """A life begins."""
+        self.history.add(Started())
+        await self.province.start(kill_at)
+
+    async def dies(self) -> None:
+        """Wait until the life is killed; another end, or none, is a broken promise of the test itself."""
+        ended = await self.province.ended(_REACHED)
+        if ended != -signal.SIGKILL:
+            what = f"the point was not reached in {_REACHED:g} s" if ended is None else f"it ended with {ended}"
+            self.broken.append(f"not killed: in life {self.province.lives} {what}")
+            self.province.kill()
+            await self.province.ended(_REACHED)
+        # what the dead process wrote into sockets is still to be read
+        await asyncio.sleep(_LOOK)
+
+
+#: Lets all lives but the last begin and end, and the last one begin; it is handed the seed's own chance.
+Deaths = Callable[[Stage, random.Random], Awaitable[None]]
+
+
+async def round_of(template: Template, folder: Path, seed: str, deaths: Deaths) -> Round:
+    """Play one round in ``folder``: traffic, deaths as arranged, a last life that drains, the verdict."""
+    province, history = template.copied(folder), History()
+    stage = Stage(province, history)
+    try:
+        await _play(stage, seed, deaths)
+        status = await province.stop()
+        if status != 0:
+            stage.broken.append(f"not drained: asked to end, it ended with {status}")
+    finally:
+        province.kill()
+        await province.ended(_REACHED)
+    broken = [*stage.broken, *violations(history, province.said_by_gateway)]
+    return Round(seed, broken, province.last_words() if broken else "")
+
+
+async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
+    province, history, enough = stage.province, stage.history, asyncio.Event()
+    signers = {name: province.signer(name) for name in (SENDER, PULLED)}
+    timeout = aiohttp.ClientTimeout(total=10)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        listening(province, history, seed),
+        asyncio.TaskGroup() as group,
+    ):
+        bus = Bus(province.url, session)
+        pulling = [
+            group.create_task(
+                Inbox(name, bus, signer, province, history, random.Random(f"{seed} {name}"), enough).work()
+            )
+            for name, signer in signers.items()
+        ]
+        desks = [
+            Desk(number, province.url, signers[SENDER], session, history, random.Random(f"{seed} {number}"), enough)
+            for number in range(DESKS)
+        ]
+        working = [group.create_task(desk.work()) for desk in desks]
+        await deaths(stage, random.Random(seed))
+        enough.set()
+        await asyncio.gather(*working)
+        await _drained(stage)
+        for desk in desks:
+            await desk.until_answered(desk.sent)
+        # whatever should not come any more has time to come
+        await asyncio.sleep(2 * _LOOK)
+        for task in pulling:
+            task.cancel()
+
+
+async def _drained(stage: Stage) -> None:
+    for _ in range(round(_DRAINED / _LOOK)):
+        if not stage.history.unfinished():
+            return
+        await asyncio.sleep(_LOOK)
+    stage.broken.append(f"not drained: after {_DRAINED:g} s there is still to come: {stage.history.unfinished()[:5]}")
