@@ -21,6 +21,7 @@ import gateway
 from gateway import checkpoints, telemetry
 from gateway.api.app import Doors, make_app
 from gateway.api.identity import operators_of
+from gateway.api.listener import GuardedSite
 from gateway.broker.local import LocalBroker
 from gateway.config.catalog import builtin_folder, contract_from_documents, read_catalog
 from gateway.config.picture import directory_of
@@ -229,7 +230,7 @@ class Gateway:
         log.info("gateway.started", listen=f"{self.settings.host}:{self.port}", system=self.settings.system)
 
     async def _listen(self, runner: web.AppRunner) -> None:
-        site = web.TCPSite(runner, self.settings.host, self.settings.port, reuse_address=True, backlog=1024)
+        site = GuardedSite(runner, self.settings.host, self.settings.port)
         try:
             await site.start()
         except OSError as error:

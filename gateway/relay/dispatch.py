@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
 from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
@@ -29,6 +27,7 @@ from gateway.ports import Adapter, Attempt, AttemptOutcome, AuditRow, Broker, Cl
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import Rendered, Translate
+from gateway.telemetry import ATTEMPT_SECONDS, ATTEMPTS, log
 
 #: One attempt may take this long (seconds); the lease is longer, so nobody else tries meanwhile.
 ATTEMPT_LIMIT: Final = 22.0
@@ -37,7 +36,6 @@ LEASE: Final = 28.0
 TICK: Final = 1.0
 MAX_DETAIL: Final = 500
 
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +209,8 @@ class Dispatch:
         )
         (written,) = await self.ledger.record_many([change], now=ended)
         reach("dispatch.recorded")
+        ATTEMPTS.labels(claim.delivery.recipient, ending.outcome).inc()
+        ATTEMPT_SECONDS.observe(ended - started)
         log.info(
             "delivery.attempted",
             message_id=claim.id,
