@@ -13,25 +13,21 @@ def refusal_note(name: str, reason: str, detail: Text, now: float) -> bytes:
     title = PROBLEMS.get(reason, Text("Tệp không thể chuyển thành thông điệp", "The file cannot become a message"))
     when = datetime.fromtimestamp(now, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S")
     lines = [
-        "TRỤC LIÊN THÔNG TỪ CHỐI NHẬN TỆP NÀY",
+        f"{title.vi} ({reason}). {detail.vi}",
         f"Tệp: {name}",
-        f"Thời điểm: {when} (giờ Việt Nam)",
-        f"Lý do ({reason}): {title.vi}.",
-        *detail.vi.splitlines(),
+        f"Trục liên thông từ chối lúc: {when} (giờ Việt Nam)",
         (
             "Việc cần làm: văn thư của cơ quan xử lý theo lý do trên (nếu lỗi do phần mềm thì báo nhà cung cấp),"
             " rồi đặt tệp đã sửa vào thư mục gửi. Tệp trong thư mục này không được gửi lại tự động."
         ),
         "",
-        "THE BUS REFUSED THIS FILE",
+        f"{title.en} ({reason}). {detail.en}",
         f"File: {name}",
-        f"Time: {when} (Viet Nam)",
-        f"Reason ({reason}): {title.en}.",
-        *detail.en.splitlines(),
+        f"Refused by the bus at: {when} (Viet Nam)",
         (
             "What to do: the agency's clerk acts on the reason above (or has the vendor do it, if the software is at"
             " fault) and drops the mended file into the outgoing folder. Files here are not sent again by themselves."
         ),
         "",
     ]
-    return "\r\n".join(lines).encode("utf-8-sig")
+    return "\r\n".join("\n".join(lines).splitlines()).encode("utf-8-sig")
