@@ -1,0 +1,75 @@
+"""The promises between the rooms of the house: what keeps, what wakes, what speaks an agency's tongue.
+
+Every promise has one conformance suite in ``tests/conformance`` that each implementation inherits. Moments
+are seconds since 1970 (UTC); ids of messages are UUIDs in lower case (the *key*), as ids compare without case.
+"""
+
+from gateway.ports.adapter import (
+    Adapter,
+    AdapterContext,
+    AdapterKind,
+    Collected,
+    CollectedFile,
+    HandedOver,
+    Parcel,
+    Uncollectable,
+)
+from gateway.ports.ledger import (
+    Ledger,
+)
+from gateway.ports.records import (
+    Acceptance,
+    Accepted,
+    Attempt,
+    AttemptOutcome,
+    AuditRow,
+    Change,
+    Claim,
+    Derived,
+    FilesMissing,
+    HeldFile,
+    NewMessage,
+    Origin,
+    Record,
+    RecordedDelivery,
+    RegistryRow,
+    RowKind,
+    Taken,
+)
+from gateway.ports.surroundings import (
+    Broker,
+    Clock,
+    Spool,
+)
+
+__all__ = [
+    "Acceptance",
+    "Accepted",
+    "Adapter",
+    "AdapterContext",
+    "AdapterKind",
+    "Attempt",
+    "AttemptOutcome",
+    "AuditRow",
+    "Broker",
+    "Change",
+    "Claim",
+    "Clock",
+    "Collected",
+    "CollectedFile",
+    "Derived",
+    "FilesMissing",
+    "HandedOver",
+    "HeldFile",
+    "Ledger",
+    "NewMessage",
+    "Origin",
+    "Parcel",
+    "Record",
+    "RecordedDelivery",
+    "RegistryRow",
+    "RowKind",
+    "Spool",
+    "Taken",
+    "Uncollectable",
+]
