@@ -229,8 +229,8 @@ def _settled(moved: Delivery, signal: Signal, *, worked: bool) -> Delivery:
             return _running(moved, at)
         case Replayed(at):
             return _running(replace(moved, spent=moved.attempts, cause=None, replays=moved.replays + 1), at)
-        case _:
-            return moved
+        case Discarded() | Expired():
+            return replace(moved, cause=None)
 
 
 def _running(delivery: Delivery, now: float) -> Delivery:
