@@ -128,6 +128,9 @@ def ended(program: click.Command, arguments: list[str]) -> int:
     place = Place(Path())
     try:
         status = program.main(arguments, "lgsp", standalone_mode=False, obj=place)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return WRONG_USAGE
     except click.UsageError as error:
         _tell_usage(place, error)
         return WRONG_USAGE

@@ -77,9 +77,15 @@ class Bus:
         deliveries: list[dict[str, Any]] = answer.get("deliveries", [])
         return deliveries
 
-    async def settle(self, token: str, *, taken: Sequence[str]) -> dict[str, Any]:
-        """Say of leased deliveries that they were taken. Raises Refused."""
-        return await self._ask("POST", "/v1/inbox/settle", json={"taken": list(taken)}, headers=_bearer(token))
+    async def settle(
+        self, token: str, *, taken: Sequence[str] = (), refused: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Say of leased deliveries: taken, or refused for good with a reason. Raises Refused."""
+        said = {
+            "taken": list(taken),
+            "refused": [{"delivery": each, "reason": reason} for each, reason in (refused or {}).items()],
+        }
+        return await self._ask("POST", "/v1/inbox/settle", json=said, headers=_bearer(token))
 
     async def message(self, token: str, id: str) -> dict[str, Any]:
         """What became of a message. Raises Refused."""
