@@ -124,7 +124,11 @@ def found_province(folder: Path, system: str) -> list[str]:
     Raises Misconfigured where there is a province already, or where a file that would be made is there.
     """
     files = _files(system)
-    if not folder.exists():
+    try:
+        is_new = not folder.exists()
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    if is_new:
         _make_whole(folder, files)
     else:
         _add_to(folder, files)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.config.adapter_kinds import settings_schema
 from gateway.config.documents import Document, Step, nearest
 from gateway.config.judging import judge, schema
-from gateway.config.keys import is_pair, not_a_pair, read_certificate_file, read_key
+from gateway.config.keys import is_pair, is_there, not_a_pair, read_certificate_file, read_key
 from gateway.config.reading import NewPair, Reading
 from gateway.config.secret import hash_secret, is_secret
 from gateway.core.codes import form_of
@@ -153,8 +153,8 @@ class _SystemEntry:
         key_path = self.reading.settings.folder / written
         certificate_path = key_path.with_suffix(".crt")
         shown = self.reading.settings.shown(certificate_path)
-        if not key_path.exists():
-            if certificate_path.exists():
+        if not is_there(key_path):
+            if is_there(certificate_path):
                 self._mistake(
                     ("key",),
                     Text(f"Có chứng thư {shown} nhưng thiếu khoá {written}", f"There is {shown} but no key {written}"),
@@ -170,7 +170,7 @@ class _SystemEntry:
             key = read_key(key_path, written)
             if any(is_pair(key, certificate) for certificate in listed):
                 return []
-            if not certificate_path.exists():
+            if not is_there(certificate_path):
                 self.reading.pairs.append(NewPair(self.name, key_path, certificate_path, has_key=True))
                 return []
             certificate = read_certificate_file(certificate_path, shown)

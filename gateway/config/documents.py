@@ -137,6 +137,12 @@ def _as_json(value: Any, path: tuple[Step, ...], document: Document) -> Any:
         return [_as_json(inner, (*path, n), document) for n, inner in enumerate(value)]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, str) and "\0" in value:
+        raise document.mistake(
+            path,
+            Text("Giá trị chứa ký tự NUL", "The value holds a NUL character"),
+            Text("Hãy xoá ký tự ẩn trong giá trị này.", "Take the hidden character out of this value."),
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise document.mistake(
             path,

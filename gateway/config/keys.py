@@ -32,7 +32,7 @@ _USABLE: Final = Text("Ed25519, P-256 hoặc RSA 2048 đến 4096 bit", "Ed25519
 
 def read_key(path: Path, shown: str) -> PrivateKey:
     """The private key in a PKCS#8 PEM file; raises Misconfigured where it is missing, broken or of a wrong kind."""
-    if not path.exists():
+    if not is_there(path):
         raise Misconfigured(
             shown,
             Text("Thiếu tệp khoá bí mật", "The private key file is missing"),
@@ -66,7 +66,7 @@ def read_key(path: Path, shown: str) -> PrivateKey:
 
 def read_certificate_file(path: Path, shown: str) -> Certificate:
     """The certificate in a PEM file; raises Misconfigured where it is missing, broken or of an unusable key."""
-    if not path.exists():
+    if not is_there(path):
         raise Misconfigured(
             shown,
             Text("Thiếu tệp chứng thư", "The certificate file is missing"),
@@ -92,6 +92,14 @@ def read_certificate_file(path: Path, shown: str) -> Certificate:
                 f"If it is DER, convert it: openssl x509 -inform der -in OLD -out {shown}",
             ),
         ) from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at ``path``; also where that cannot be told, as reading it then tells why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def is_pair(key: PrivateKey, certificate: Certificate) -> bool:

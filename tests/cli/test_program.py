@@ -18,7 +18,6 @@ from gateway.core.faults import Rejected, Text, Violation
 from tests.cli.desk import ROOT, lgsp
 from tests.province import a_province
 
-
 GROUPS: set[tuple[str, ...]] = set()
 
 

@@ -81,6 +81,13 @@ def test_a_number_that_json_cannot_hold_is_refused(tmp_path: Path, number: str) 
     assert caught.value.where == "a.toml:2: b"
 
 
+def test_a_text_with_a_nul_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('a = "keys/\\u0000.pem"\n')
+    with pytest.raises(Misconfigured) as caught:
+        read_document(tmp_path / "a.toml", "a.toml")
+    assert caught.value.where == "a.toml:1: a"
+
+
 @pytest.mark.parametrize("text", ["a = [" * 3000, "a = 1\na = 2\n", "= 1", "a"])
 def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.toml").write_text(text)

@@ -125,6 +125,12 @@ def test_a_mistake_in_each_of_two_files_is_found_at_once(folder: Path) -> None:
     ]
 
 
+def test_a_path_that_no_file_can_have_is_a_mistake_like_any_other(folder: Path) -> None:
+    edit(folder, FINANCE_FILE, "keys/H33.05-dms.crt", "x" * 5000)
+    (found,) = mistakes(folder)
+    assert found.where == "agencies/H33.05.toml:10: systems[1].certificates[1]"
+
+
 def test_an_unknown_adapter_is_answered_with_those_there_are(folder: Path) -> None:
     edit(folder, FINANCE_FILE, '"webhook"', '"fax"')
     assert "inbox" in mistakes(folder)[0].right.vi
