@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import random
@@ -27,8 +28,11 @@ UNKNOWN: Final = (aiohttp.ClientError, TimeoutError)
 #: Senders side by side, each with its own lanes.
 DESKS: Final = 3
 _LANES: Final = 2
+#: A desk makes so many posts in quick succession, and then goes on at an easy pace until it was enough.
+_QUICK: Final = 15
+_EASY: Final = 0.25
 #: How many posts a desk makes at most, whatever happens.
-_ENOUGH: Final = 150
+_ENOUGH: Final = 100
 #: After it was told to finish, a desk makes so many more: the lanes go on over the crash.
 _LAST: Final = 2
 _PAUSE: Final = 0.02
@@ -72,14 +76,19 @@ class Desk:
 
     async def work(self) -> None:
         """Post until it is enough, then a little more."""
-        left = _ENOUGH
-        while left > 0:
+        for number in range(_ENOUGH):
             if self.enough.is_set():
-                left = min(left, _LAST)
-            left -= 1
-            size = 1 if self.chance.random() < 0.7 else self.chance.randint(2, 5)
-            await self.post([self._message() for _ in range(size)])
-            await asyncio.sleep(_PAUSE * self.chance.random())
+                break
+            await self._one_more()
+            pause = _PAUSE if number < _QUICK else _EASY
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.enough.wait(), pause * self.chance.random())
+        for _ in range(_LAST):
+            await self._one_more()
+
+    async def _one_more(self) -> None:
+        size = 1 if self.chance.random() < 0.7 else self.chance.randint(2, 5)
+        await self.post([self._message() for _ in range(size)])
 
     async def post(self, envelopes: Sequence[Envelope]) -> None:
         """Hand envelopes in, until there is an answer; now and then hand them in once more."""
