@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
-from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving
+from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving, names_of
 from gateway.store.sqlite.writer import Step
 
 _KNOWN: Final = """
@@ -63,7 +63,7 @@ def _kept(row: Sequence[Any]) -> _Kept | None:
     kind, _, id_, source, repeat_digest, recipients, receipt = row
     if kind == "derived":
         return None
-    return _Kept(source, repeat_digest, Accepted(id_, tuple(json.loads(recipients)), receipt))
+    return _Kept(source, repeat_digest, Accepted(id_, names_of(recipients), receipt))
 
 
 def known(connection: sqlite3.Connection, keys: Mapping[str, tuple[str, str]]) -> dict[str, Accepted | Taken]:

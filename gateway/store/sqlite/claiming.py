@@ -8,12 +8,13 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from gateway.core.delivery import Claimed, Delivery, Held, LeaseExpired
 from gateway.core.envelope import PRIORITIES
 from gateway.ports import Claim
-from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, delivery_of, insert, move
+from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, delivery_of, insert, move, names_of
 from gateway.store.sqlite.writer import one_by_one
 
 _LEVELS: Final = range(len(PRIORITIES))
@@ -85,7 +86,7 @@ def _claim(connection: sqlite3.Connection, wish: Wish) -> list[Claim]:
             seq, envelope, id_, type_, version, digest, recipients = row[DELIVERY_WIDTH:]
             seqs.append(seq)
             leased = delivery_of(row).after(signal)
-            claims.append(Claim(leased, envelope, id_, type_, version, digest, tuple(json.loads(recipients))))
+            claims.append(Claim(leased, envelope, id_, type_, version, digest, names_of(recipients)))
     if seqs:
         connection.execute(_LEASE, (wish.owner, wish.until, wish.now, json.dumps(seqs)))
     return claims
@@ -100,8 +101,9 @@ def _order(row: tuple[Any, ...]) -> tuple[int, float, int]:
 CLAIM: Final = one_by_one(_claim, "claim")
 
 _ENDED: Final = f"""
-SELECT {DELIVERY}, d.seq, d.leased_at, h.recipient FROM deliveries d JOIN messages m ON m.seq = d.message_seq
-  LEFT JOIN holds h ON h.recipient = d.recipient WHERE d.state = 'leased' AND
+SELECT {DELIVERY}, d.seq, d.leased_at, h.recipient FROM deliveries d INDEXED BY deliveries_leased
+  CROSS JOIN messages m ON m.seq = d.message_seq LEFT JOIN holds h ON h.recipient = d.recipient
+  WHERE d.state = 'leased' AND
 """
 
 
@@ -110,7 +112,8 @@ def _lapse(connection: sqlite3.Connection, asked: tuple[float, str | None]) -> l
     condition, value = ("d.lease_until <= ?", now) if owner is None else ("d.lease_owner = ?", owner)
     given_back: list[tuple[int, Delivery]] = []
     attempts: list[tuple[Any, ...]] = []
-    for row in connection.execute(f"{_ENDED} {condition} ORDER BY d.seq", (value,)).fetchall():
+    rows = connection.execute(f"{_ENDED} {condition}", (value,)).fetchall()
+    for row in sorted(rows, key=itemgetter(DELIVERY_WIDTH)):
         leased = delivery_of(row)
         seq, leased_at, held = row[DELIVERY_WIDTH:]
         until = now if leased.lease_until is None else leased.lease_until

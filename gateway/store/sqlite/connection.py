@@ -17,8 +17,9 @@ OLDEST_SQLITE: Final = (3, 37, 0)
 _BUSY_TIMEOUT: Final = 5000
 #: Pages kept by a connection (KiB): indexes stay warm, memory stays flat.
 _CACHE: Final = {"writer": 16384, "reader": 4096}
-#: The write-ahead log is copied back after this many pages (of 4 KiB).
-_CHECKPOINT_PAGES: Final = 2000
+#: The write-ahead log is copied back after this many pages (of 4 KiB): an index page written by many commits is
+#: copied once, and the commit that copies waits some tens of milliseconds.
+_CHECKPOINT_PAGES: Final = 4000
 #: Result codes that say "not now", not "wrong".
 _PASSING: Final = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,

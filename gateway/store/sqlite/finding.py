@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, State
 from gateway.ports import Attempt, Derived, Record, RecordedDelivery
-from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, EXPIRING, OPEN, STUCK, delivery_of
+from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, EXPIRING, OPEN, STUCK, delivery_of, names_of
 from gateway.store.sqlite.writer import one_by_one
 
 _DELIVERIES: Final = f"SELECT {DELIVERY}, d.seq FROM deliveries d CROSS JOIN messages m ON m.seq = d.message_seq"
@@ -34,7 +33,7 @@ def find(connection: sqlite3.Connection, key: str) -> Record | None:
     if row is None:
         return None
     seq, *fields, recipients, receipt = row
-    named = tuple(json.loads(recipients))
+    named = names_of(recipients)
     place = {recipient: index for index, recipient in enumerate(named)}
     rows = connection.execute(f"{_DELIVERIES} WHERE d.message_seq = ? ORDER BY d.seq", (seq,)).fetchall()
     rows.sort(key=lambda one: place.get(one[3], len(place)))

@@ -87,9 +87,11 @@ def statements(text: str) -> Iterator[str]:
     pending = ""
     for line in text.splitlines(keepends=True):
         pending += line
-        if line.rstrip().endswith(";") and sqlite3.complete_statement(pending):
+        if ";" in line and sqlite3.complete_statement(pending):
             yield pending
             pending = ""
+    if pending.strip():
+        yield pending  # a last comment, or a statement that SQLite will refuse or run
 
 
 def _newer(path: Path, found: int, known: int) -> Misconfigured:

@@ -7,6 +7,7 @@ Many rows go in one statement because each statement costs a hand-over between t
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -72,6 +73,12 @@ def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
     """The rows, at most CHUNK at a time."""
     for start in range(0, len(rows), CHUNK):
         yield rows[start : start + CHUNK]
+
+
+@lru_cache(maxsize=1024)
+def names_of(text: str) -> tuple[str, ...]:
+    """The systems in a column of recipients; the same few lists come again and again."""
+    return tuple(json.loads(text))
 
 
 @lru_cache(maxsize=1024)

@@ -75,6 +75,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._is_open = False
+        self._door = threading.Lock()  # nothing is queued behind the stop
         #: Transactions committed so far.
         self.commits = 0
 
@@ -86,9 +87,10 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what was asked for, then let go of the file. Blocks; safe to repeat."""
-        if self._is_open:
-            self._is_open = False
-            self._queue.put(None)
+        with self._door:
+            if self._is_open:
+                self._is_open = False
+                self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -97,11 +99,12 @@ class Writer:
 
         Raises Busy (``overloaded``) where it could not be committed, or too much waits; else what the step raises.
         """
-        if not self._is_open or self._queue.qsize() >= WAITING:
-            raise as_busy()
         loop = asyncio.get_running_loop()
         job = _Job(step, payload, loop, loop.create_future())
-        self._queue.put(job)
+        with self._door:
+            if not self._is_open or self._queue.qsize() >= WAITING:
+                raise as_busy()
+            self._queue.put(job)
         return cast("R", await job.future)
 
     # ------------------------------------------------------------------------------------- in the thread
