@@ -30,6 +30,8 @@ _SETTLED_BEFORE: Final = {("taken", State.DELIVERED, None), ("refused", State.DE
 _LATER: Final = 30.0
 _LOOK_AGAIN: Final = 1.0
 _TRIES: Final = 5
+#: Deliveries settled side by side, so that they share a transaction.
+_TOGETHER: Final = 200
 
 log = structlog.get_logger()
 
@@ -130,11 +132,11 @@ class Pull:
             *((id_, "refused", reason) for id_, reason in refused),
             *((id_, "later", seconds) for id_, seconds in later),
         ]
-        for id_, verb, value in wishes:
-            if await self._settle_one(system, id_, verb, value):
-                settled += 1
-            else:
-                unknown.append(id_)
+        for start in range(0, len(wishes), _TOGETHER):
+            some = wishes[start : start + _TOGETHER]
+            done = await asyncio.gather(*(self._settle_one(system, id_, verb, value) for id_, verb, value in some))
+            settled += sum(done)
+            unknown += [id_ for (id_, _, _), is_settled in zip(some, done, strict=True) if not is_settled]
         if settled:
             self.announce(frozenset({system.name}))
         return settled, unknown
