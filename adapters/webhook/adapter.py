@@ -17,7 +17,7 @@ from typing import Final, Literal
 import aiohttp
 from yarl import URL
 
-from adapters.webhook.address import check_address, literal_address, resolver_arguments
+from adapters.webhook.address import check_address, is_disguised, literal_address, resolver_arguments
 from gateway.core.faults import (
     DestinationGone,
     Misconfigured,
@@ -104,6 +104,8 @@ class Webhook:
             "lgsp-attempt": str(parcel.attempt),
             "lgsp-message": parcel.message,
             "user-agent": self._context.user_agent,
+            # A receipt in the answer is read as it stands.
+            "accept-encoding": "identity",
         }
         for name in ("traceparent", "tracestate"):
             value = parcel.event.get(name)
@@ -181,11 +183,22 @@ def _b64(data: bytes) -> str:
 
 def open_adapter(context: AdapterContext) -> Webhook:
     """The adapter of one system; raises Misconfigured where the address cannot be one."""
-    host = URL(str(context.settings["url"])).host
+    try:
+        url = URL(str(context.settings["url"]))
+        # A port that is no number is found only when it is asked for.
+        host = url.host if url.port else None
+    except ValueError:
+        host = None
     if not host:
         raise Misconfigured(
             f"{context.system.name}: settings.url",
-            Text("Địa chỉ không có tên máy chủ", "The address names no host"),
+            Text("Địa chỉ không có tên máy chủ hoặc cổng dùng được", "The address names no host or no usable port"),
             Text("Ghi dạng https://may-chu/duong-dan", "Write it as https://host/path"),
+        )
+    if is_disguised(host):
+        raise Misconfigured(
+            f"{context.system.name}: settings.url",
+            Text("Địa chỉ IP viết khác thường", "The IP address is written in an unusual form"),
+            Text("Ghi đủ bốn số thập phân, ví dụ 10.0.0.5", "Write four decimal numbers, such as 10.0.0.5"),
         )
     return Webhook(context)

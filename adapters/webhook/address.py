@@ -21,13 +21,15 @@ def check_address(host: str, port: int, *, own: frozenset[tuple[str, int]], priv
     and private ranges where policy forbids them. Loopback is allowed: agencies may run on the same machine.
     """
     address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    # Python counts ::1 among the reserved ones.
+    is_reserved = address.is_reserved and not address.is_loopback
+    if address.is_link_local or address.is_multicast or address.is_unspecified or is_reserved:
         raise ForbiddenAddress(f"the address {address} may not be called")
     if _is_own(address, port, own):
         raise ForbiddenAddress(f"the address {address}:{port} is the gateway's own listener")
-    if not private_allowed and address.is_private and not address.is_loopback:
+    if not private_allowed and not address.is_global and not address.is_loopback:
         raise ForbiddenAddress(f"the address {address} is private, and this system's setting forbids those")
 
 
@@ -91,6 +93,14 @@ def literal_address(host: str | None) -> str | None:
         return None if host is None else str(ipaddress.ip_address(host))
     except ValueError:
         return None
+
+
+def is_disguised(host: str) -> bool:
+    """Whether ``host`` is an IP address in a form (``2852039166``, ``0177.1``) that no check of ours could read.
+
+    The HTTP client would ask no resolver about it and leave its meaning to the operating system.
+    """
+    return literal_address(host) is None and host.replace(".", "").isdigit()
 
 
 def resolver_arguments(*, own: frozenset[tuple[str, int]], private_allowed: bool) -> dict[str, Any]:
