@@ -13,7 +13,8 @@ def refusal_note(name: str, reason: str, detail: Text, now: float) -> bytes:
     title = PROBLEMS.get(reason, Text("Tệp không thể chuyển thành thông điệp", "The file cannot become a message"))
     when = datetime.fromtimestamp(now, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S")
     lines = [
-        f"{title.vi} ({reason}). {detail.vi}",
+        f"Lý do ({reason}): {title.vi}.",
+        detail.vi,
         f"Tệp: {name}",
         f"Trục liên thông từ chối lúc: {when} (giờ Việt Nam)",
         (
@@ -21,7 +22,8 @@ def refusal_note(name: str, reason: str, detail: Text, now: float) -> bytes:
             " rồi đặt tệp đã sửa vào thư mục gửi. Tệp trong thư mục này không được gửi lại tự động."
         ),
         "",
-        f"{title.en} ({reason}). {detail.en}",
+        f"Reason ({reason}): {title.en}.",
+        detail.en,
         f"File: {name}",
         f"Refused by the bus at: {when} (Viet Nam)",
         (

@@ -255,10 +255,12 @@ async def test_the_note_says_what_is_wrong_and_who_must_act_in_both_languages(de
     assert note.startswith(b"\xef\xbb\xbf")
     assert b"\n" not in note.replace(b"\r\n", b"")
     lines = note.decode("utf-8-sig").splitlines()
-    assert lines[0] == "Chưa có thoả thuận chia sẻ dữ liệu (no-agreement). Cơ quan cần ký thoả thuận."
-    assert lines[1] == "Tệp: 12.edxml"
-    assert "23/11/2026 08:00:00" in lines[2]
-    assert "No data-sharing agreement allows this (no-agreement). The agency must sign an agreement." in lines
+    assert lines[0] == "Lý do (no-agreement): Chưa có thoả thuận chia sẻ dữ liệu."
+    assert lines[1] == "Cơ quan cần ký thoả thuận."
+    assert lines[2] == "Tệp: 12.edxml"
+    assert "23/11/2026 08:00:00" in lines[3]
+    english = lines.index("Reason (no-agreement): No data-sharing agreement allows this.")
+    assert lines[english + 1] == "The agency must sign an agreement."
     assert (desk.system.outbox / ".refused" / "12.edxml").is_file()
 
 
