@@ -95,8 +95,11 @@ async def _documents(place: Place, desk: Any, letters: Iterator[tuple[str, bytes
     if wish["away"]:
         await desk.go_down()
         place.say("… thư mục biến mất", "… the folder is gone")
-        await asyncio.sleep(wish["away"])
-        await desk.come_back()
+        try:
+            await asyncio.sleep(wish["away"])
+        finally:
+            # Also when interrupted: a folder that stays away would be the user's loss.
+            await desk.come_back()
         place.say("… thư mục đã trở lại", "… the folder is back")
     if wish["rubbish"]:
         await desk.drop_rubbish()
