@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -110,6 +110,10 @@ class Shelf:
         self.content[sha256] = kept
         return sha256, len(kept)
 
+    async def adopt(self, whole: Path, sha256: str) -> None:
+        """Keep a whole file."""
+        self.content[sha256] = await asyncio.to_thread(whole.read_bytes)
+
     def path(self, sha256: str) -> Path:
         """Where the bytes would be, were they on a disk."""
         return Path("/shelf", sha256)
@@ -157,6 +161,15 @@ class Desk:
 
     async def close(self) -> None:
         """Nothing to let go."""
+
+
+async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait, in real time and for at most five seconds, until something that runs beside the test has come about."""
+    for _ in range(1000):
+        if await is_so():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came about")
 
 
 def document(**override: Any) -> dict[str, Any]:
