@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final
@@ -40,14 +40,18 @@ from gateway.relay.report import Report
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
+from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.files import Files
+from gateway.store.sqlite import examination
 from gateway.store.sqlite.ledger import SqliteLedger
+from gateway.store.uploads import UploadFolder
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
 
 _REGISTRY_EVERY: Final = 1.0
 _COLLECT_EVERY: Final = 1.0
 _SWEEP_EVERY: Final = 1.0
+_UPLOADS_EVERY: Final = 60.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
 _DRAIN: Final = 10.0
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -74,6 +78,10 @@ class SystemClock:
 def open_ledger(settings: Settings) -> Ledger:
     """The ledger that the settings name, not opened yet."""
     return SqliteLedger(settings.store_path)
+
+
+#: Looking at the settings' store from outside any gateway: what doctor, backup and restore ask.
+looking = examination
 
 
 def built_in_catalog() -> Catalog:
@@ -129,6 +137,7 @@ class Gateway:
     dispatch: Dispatch = field(init=False)
     collect: Collect = field(init=False)
     sweep: Sweep = field(init=False)
+    uploads: Uploads = field(init=False)
 
     @classmethod
     async def open(cls, settings: Settings, *, clock: Clock | None = None, ledger: Ledger | None = None) -> Gateway:
@@ -185,6 +194,9 @@ class Gateway:
         report = Report(ledger, self.accept, directory, clock)
         self.sweep = Sweep(ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce)
 
+        partials = UploadFolder(self.settings.files_folder / "uploads")
+        self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(self.settings.file_limit))
+
     def _context(self, system: System) -> AdapterContext:
         folder = self.settings.folder
         return AdapterContext(
@@ -204,6 +216,7 @@ class Gateway:
         return Doors(
             accept=self.accept,
             pull=self.pull,
+            uploads=self.uploads,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -225,6 +238,7 @@ class Gateway:
         await self._listen(self._runner)
         self._spawn(self.dispatch.run())
         self._spawn(self._every(_SWEEP_EVERY, self.sweep.once))
+        self._spawn(self._every(_UPLOADS_EVERY, self.uploads.sweep))
         self._spawn(self._every(_COLLECT_EVERY, self.collect.once))
         self._spawn(self._every(_REGISTRY_EVERY, self._look_at_registry))
         log.info("gateway.started", listen=f"{self.settings.host}:{self.port}", system=self.settings.system)
@@ -285,8 +299,11 @@ class Gateway:
             await self.refresh()
 
     async def _readiness(self) -> Mapping[str, bool]:
-        running = bool(self._tasks) and not self._tasks[0].done()
-        return {"ledger": await self.ledger.is_writable(), "dispatch": running}
+        return {"ledger": await self.ledger.is_writable(), "dispatch": self.is_working()}
+
+    def is_working(self) -> bool:
+        """Whether the dispatcher runs; a ledger that cannot be written does not count, as a restart mends no disk."""
+        return bool(self._tasks) and not self._tasks[0].done()
 
     async def _every(self, seconds: float, step: Any) -> None:
         while True:
@@ -319,8 +336,13 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         await opened.stop()
 
 
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; raises Misconfigured where it cannot start."""
+async def serve(
+    settings: Settings, *, tell: Callable[[str], None] = lambda _: None, heartbeat: float | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT; raises Misconfigured where it cannot start.
+
+    ``tell`` hears READY=1 and STOPPING=1, and WATCHDOG=1 every ``heartbeat`` seconds while it works.
+    """
     telemetry.set_up(level=settings.log_level)
     if settings.kill_at is not None:
         name, count = settings.kill_at
@@ -332,7 +354,13 @@ async def serve(settings: Settings) -> None:
     async with running(settings) as opened:
         row = AuditRow(opened.clock.now(), settings.system, "gateway.started", {"version": gateway.__version__})
         await opened.ledger.audit([row])
-        await stopped.wait()
+        tell("READY=1")
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), heartbeat)
+            if not stopped.is_set() and opened.is_working():
+                tell("WATCHDOG=1")
+        tell("STOPPING=1")
 
 
 def stand_in(adapter: str) -> ModuleType:

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from gateway.cli.frame import Place, examples, json_option
+from gateway.cli.manager import heartbeat, messenger
 from gateway.core.faults import Misconfigured, Text
 
 
@@ -39,4 +40,4 @@ def serve(place: Place, workers: int) -> None:
             ),
             err=True,
         )
-    asyncio.run(run(settings))
+    asyncio.run(run(settings, tell=messenger(), heartbeat=heartbeat()))
