@@ -164,7 +164,8 @@ def _every_end_is_told_once_and_truly(history: History) -> Iterator[str]:
             continue
         if first.setdefault(pair, each) != each:
             yield f"outcome: the end of {each.message} at {each.recipient} was told in two messages"
-        if each.digest != submitted[each.message].digest or each.delivery != delivery.get(pair, each.delivery):
+        wanted = submitted[each.message].digest or each.digest
+        if each.digest != wanted or each.delivery != delivery.get(pair, each.delivery):
             yield f"outcome: what was told of {each.message} at {each.recipient} names another body or delivery"
         if each.kind == "delivered" and pair not in taken:
             yield f"outcome: {each.message} was told as delivered, but {each.recipient} never took it"

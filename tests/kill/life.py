@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 
 from gateway.client.bus import Bus
+from tests.kill.cabinet import Cabinet
 from tests.kill.history import violations
 from tests.kill.province import PULLED, SENDER, Province, Template
 from tests.kill.recipients import Inbox, listening
@@ -92,17 +93,21 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
         listening(province, history, seed),
         asyncio.TaskGroup() as group,
     ):
+
+        def chance(name: object) -> random.Random:
+            return random.Random(f"{seed} {name}")
+
         bus = Bus(province.url, session)
-        pulling = [
-            group.create_task(
-                Inbox(name, bus, signer, province, history, random.Random(f"{seed} {name}"), enough).work()
-            )
-            for name, signer in signers.items()
-        ]
+        inboxes = {
+            name: Inbox(name, bus, signer, province, history, chance(name), enough) for name, signer in signers.items()
+        }
+        cabinet = Cabinet(province, history, chance("cabinet"), enough)
         desks = [
-            Desk(number, province.url, signers[SENDER], session, history, random.Random(f"{seed} {number}"), enough)
+            Desk(number, province.url, signers[SENDER], session, history, chance(number), enough)
             for number in range(DESKS)
         ]
+        endless = [group.create_task(inbox.work()) for inbox in inboxes.values()]
+        endless.append(group.create_task(cabinet.work()))
         working = [group.create_task(desk.work()) for desk in desks]
         await deaths(stage, random.Random(seed))
         enough.set()
@@ -110,9 +115,12 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
         await _drained(stage)
         for desk in desks:
             await desk.until_answered(desk.sent)
+        for digest, (name, _, _) in cabinet.dropped.items():
+            if not await inboxes[PULLED].can_read(digest):
+                stage.broken.append(f"lost: the file {name} cannot be read by its recipient")
         # whatever should not come any more has time to come
         await asyncio.sleep(2 * _LOOK)
-        for task in pulling:
+        for task in endless:
             task.cancel()
 
 

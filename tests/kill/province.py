@@ -39,6 +39,7 @@ ASLEEP: Final = "H33.40/dms"
 _PORTS: Final = range(20_000, 30_000)
 _PROGRAM: Final = (sys.executable, "-m", "gateway")
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_EXCHANGE: Final = "exchange"
 _RETRY: Final = 'retry = { first = "100ms", factor = 1, cap = "100ms" }'
 
 _AGREEMENT: Final = """\
@@ -79,6 +80,8 @@ class Template:
             )
             if name != FOLDER:
                 _write_pair(folder / "keys", name)
+        for each in ("outbox", "inbox"):
+            (folder / _EXCHANGE / each).mkdir(parents=True)
         _run("-C", str(folder), "apply")
         return cls(folder, port, sink_port)
 
@@ -105,6 +108,14 @@ def _systems(sink_port: int) -> Mapping[str, list[str]]:
         PULLED: ['adapter = "inbox"', certificate(PULLED), *wants("document.issued", "1.0")],
         ASLEEP: ['adapter = "inbox"', certificate(ASLEEP), *wants("document.issued", "1.0")],
     }
+    settings = f'outbox = "{_EXCHANGE}/outbox", inbox = "{_EXCHANGE}/inbox"'
+    found[FOLDER] = [
+        'adapter = "edxml_folder"',
+        'sealing = "gateway"',
+        f'key = "keys/{FOLDER.replace("/", "-")}.pem"',
+        f'settings = {{ {settings}, confidentiality = "none", settle_seconds = 0 }}',
+        *wants("receipt.delivered", "1.0"),
+    ]
     for name, version in zip(PUSHED, ("1.0", "2.0"), strict=True):
         found[name] = [
             'adapter = "webhook"',
@@ -137,6 +148,11 @@ class Province:
     def url(self) -> str:
         """Where agencies call."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def exchange(self) -> Path:
+        """The folders of the system that cannot call."""
+        return self.folder / _EXCHANGE
 
     async def start(self, kill_at: str | None = None) -> None:
         """Begin a life, to end at ``NAME:COUNT`` where that is given. Does not wait until it listens."""

@@ -82,6 +82,12 @@ class Inbox:
                     raise
                 self._token = ""
 
+    async def can_read(self, sha256: str) -> bool:
+        """Whether the bus hands this recipient the file with this digest, whole."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with self.bus.session.get(f"{self.bus.url}/v1/files/{sha256}", headers=headers) as answer:
+            return answer.status == 200 and hashlib.sha256(await answer.read()).hexdigest() == sha256
+
     async def _round(self) -> None:
         asked = time.time()
         leased = await self.bus.lease(self._token, most=self.chance.randint(1, 20), wait=0.5, visibility=_VISIBILITY)
@@ -113,9 +119,11 @@ class Inbox:
     def _note(self, leased: dict[str, Any], until: float) -> None:
         body: str = leased["envelope"]
         event = json.loads(jws.split(body.encode()).payload)
+        # a translation names the message that it was made of
+        message = event.get("originid", event["id"])
         digest = _digest(body.encode())
         self.history.add(
-            Arrived(self.system, leased["delivery"], event["id"], leased["attempt"], digest, time.time(), until)
+            Arrived(self.system, leased["delivery"], message, leased["attempt"], digest, time.time(), until)
         )
         if self.system == SENDER and self.province.said_by_gateway(body, "ce+jws") is not None:
             said = event["data"]

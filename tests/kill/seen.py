@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A message left its sender for the first time; ``lane`` is its source and subject, one sender a lane."""
+    """A message left its sender for the first time; ``lane`` is its source and subject, one sender a lane.
+
+    ``digest`` is the envelope's; None where the bus seals it.
+    """
 
     id: str
     lane: str
-    digest: str
+    digest: str | None
     expires: bool = False
 
 

@@ -240,3 +240,8 @@ def test_what_was_confirmed_as_taken_cannot_have_expired() -> None:
 
 def test_an_outcome_must_belong_to_a_promise() -> None:
     assert judged(*one("m1"), told(pushed("m1"), recipient="H33.99/dms")) == ["outcome"]
+
+
+def test_a_message_that_the_bus_seals_is_told_under_a_digest_of_its_own() -> None:
+    sealed: list[Seen] = [submitted("m1", digest=None), Collected("m1", (PULLED,)), leased("m1"), said(leased("m1"))]
+    assert judged(*sealed, told(leased("m1"), digest="the gateway's own")) == []

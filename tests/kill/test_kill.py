@@ -19,8 +19,8 @@ from tests.kill.province import Template
 SIDE_BY_SIDE: Final = 3
 #: How often a point may be passed before it kills, at most; those of the sweep are reached once a second only.
 SELDOM: Final = {
-    "collect.files-kept": 2,
-    "collect.accepted": 2,
+    "collect.files-kept": 4,
+    "collect.accepted": 4,
     "report.told": 2,
     "sweep.expiring": 1,
     "store.lapse-asked": 3,

@@ -29,10 +29,10 @@ UNKNOWN: Final = (aiohttp.ClientError, TimeoutError)
 DESKS: Final = 3
 _LANES: Final = 2
 #: A desk makes so many posts in quick succession, and then goes on at an easy pace until it was enough.
-_QUICK: Final = 15
+_QUICK: Final = 10
 _EASY: Final = 0.25
 #: How many posts a desk makes at most, whatever happens.
-_ENOUGH: Final = 100
+_ENOUGH: Final = 60
 #: After it was told to finish, a desk makes so many more: the lanes go on over the crash.
 _LAST: Final = 2
 _PAUSE: Final = 0.02
