@@ -24,6 +24,7 @@ from gateway.api import (
     problems,
     submit,
     tokens,
+    uploads,
 )
 from gateway.api.access import AccessTokens
 from gateway.api.body import INTAKE, Intake
@@ -44,6 +45,13 @@ ROUTES: Final = (
     web.get("/v1/certificates/{thumbprint}", directory.certificate),
     web.get("/v1/contracts", contracts.contracts),
     web.get("/v1/contracts/{name}/{version}", contracts.contract),
+    web.options(uploads.COLLECTION, uploads.collection),
+    web.post(uploads.COLLECTION, uploads.collection),
+    web.options(uploads.ITEM, uploads.item),
+    web.head(uploads.ITEM, uploads.item),
+    web.patch(uploads.ITEM, uploads.item),
+    web.delete(uploads.ITEM, uploads.item),
+    web.post(uploads.ITEM, uploads.item),
     web.get("/v1/files/{sha256}", files.file),
     web.post("/v1/inbox/lease", inbox.lease),
     web.post("/v1/inbox/settle", inbox.settle),
@@ -98,6 +106,7 @@ def make_app(doors: Doors) -> web.Application:
     async def close(app: web.Application) -> None:
         app[CLOSING].set()
 
+    app.on_response_prepare.append(uploads.speak_tus)
     app.on_response_prepare.append(finish)
     app.on_shutdown.append(close)
     return app

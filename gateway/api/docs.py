@@ -18,7 +18,7 @@ from gateway.core.faults import PROBLEMS
 
 _HERE: Final = Path(__file__).parent
 _HOUR: Final = "public, max-age=3600"
-_METHODS: Final = ("get", "post", "put", "patch", "delete", "head")
+_METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 
 STYLE: Final = (_HERE / "docs.css").read_text(encoding="utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

@@ -15,6 +15,7 @@ from gateway.core.envelope import MAX_ENVELOPE
 from gateway.core.faults import Fault
 from gateway.core.jws import Signer
 from gateway.ports import Accepted, Clock, Ledger, Spool
+from gateway.relay.upload import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Doors:
 
     accept: Accepting
     pull: Pulling
+    uploads: Uploads
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

@@ -41,7 +41,9 @@ STATUS: Final[dict[str, int]] = {
     "missing-file": 422,
     "expired": 422,
     "stale": 422,
+    "digest-mismatch": 422,
     "rate-limited": 429,
+    "checksum-mismatch": 460,  # the status of the tus protocol
     "internal": 500,
     "provider-unavailable": 502,
     "overloaded": 503,
@@ -108,6 +110,19 @@ def unsatisfiable_range(size: int, language: Language) -> web.Response:
     )
     response = _response({**problem(fault, language), "status": 416}, language)
     response.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
+    return response
+
+
+def unsupported_protocol(header: str, versions: str, language: Language) -> web.Response:
+    """412 with ``header``: the caller speaks another version of a protocol, or names none."""
+    fault = bad_request(
+        detail=Text(
+            f"Cửa này chỉ dùng giao thức tus {versions}. Bên gọi phải thêm tiêu đề Tus-Resumable: {versions}.",
+            f"This door speaks tus {versions} alone. The caller must send the header Tus-Resumable: {versions}.",
+        )
+    )
+    response = _response({**problem(fault, language), "status": 412}, language)
+    response.headers[header] = versions
     return response
 
 

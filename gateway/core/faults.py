@@ -55,6 +55,8 @@ PROBLEMS: Final[dict[str, Text]] = {
     "missing-file": Text("Thiếu tệp đính kèm", "A file is missing"),
     "expired": Text("Thông điệp đã hết hạn", "The message has expired"),
     "stale": Text("Thời điểm gửi ngoài khoảng cho phép", "The message's time is outside its window"),
+    "checksum-mismatch": Text("Dữ liệu đến nơi không khớp mã kiểm tra", "The bytes do not fit their checksum"),
+    "digest-mismatch": Text("Tệp không khớp mã băm đã khai báo", "The file does not fit its announced digest"),
     "rate-limited": Text("Gửi quá nhanh", "Too many requests"),
     "no-record": Text("Không có bản ghi", "No such record"),
     "internal": Text("Lỗi bên trong trục liên thông", "An error inside the bus"),

@@ -17,6 +17,12 @@ from gateway.ports.adapter import (
 from gateway.ports.ledger import (
     Ledger,
 )
+from gateway.ports.partials import (
+    PartialFile,
+    Partials,
+    Sum,
+    Upload,
+)
 from gateway.ports.records import (
     Acceptance,
     Accepted,
@@ -65,11 +71,15 @@ __all__ = [
     "NewMessage",
     "Origin",
     "Parcel",
+    "PartialFile",
+    "Partials",
     "Record",
     "RecordedDelivery",
     "RegistryRow",
     "RowKind",
     "Spool",
+    "Sum",
     "Taken",
     "Uncollectable",
+    "Upload",
 ]

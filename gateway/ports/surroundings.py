@@ -13,6 +13,9 @@ class Spool(Protocol):
     async def put(self, chunks: AsyncIterator[bytes], *, limit: int) -> tuple[str, int]:
         """Keep a stream; answers (sha256 hex, size). Raises Rejected ``too-large`` over ``limit`` bytes."""
 
+    async def adopt(self, whole: Path, sha256: str) -> None:
+        """Keep a whole file of the same file system under its digest, for which the caller answers; it stays there."""
+
     def path(self, sha256: str) -> Path:
         """Where the bytes are, whether or not they exist."""
 

@@ -44,7 +44,7 @@ class Files:
         """
         part = _Part(self._folder)
         try:
-            await _on_disk(part.begin)
+            await on_disk(part.begin)
             gathered = bytearray()
             size = 0
             async for chunk in chunks:
@@ -53,11 +53,29 @@ class Files:
                     raise _too_large(limit)
                 gathered += chunk
                 if len(gathered) >= GATHERED:
-                    await _on_disk(partial(part.write, bytes(gathered)))
+                    await on_disk(partial(part.write, bytes(gathered)))
                     gathered.clear()
-            return await _on_disk(partial(part.keep, bytes(gathered), self.path)), size
+            return await on_disk(partial(part.keep, bytes(gathered), self.path)), size
         finally:
-            await _on_disk(part.drop)
+            await on_disk(part.drop)
+
+    async def adopt(self, whole: Path, sha256: str) -> None:
+        """Keep a whole file of the same file system under its digest, for which the caller answers.
+
+        ``whole`` stays where it is, and must not change any more: no byte is copied. Raises Busy ``overloaded``
+        where the disk does not take it.
+        """
+        await on_disk(partial(self._adopt, whole, sha256))
+
+    def _adopt(self, whole: Path, sha256: str) -> None:
+        link = self._folder / f"{_PART}{os.urandom(12).hex()}"
+        try:
+            with whole.open("rb") as file:
+                os.fsync(file.fileno())
+            os.link(whole, link)
+            _name(link, self.path(sha256))
+        finally:
+            link.unlink(missing_ok=True)  # a rename onto another name of the same file does nothing
 
     def path(self, sha256: str) -> Path:
         """Where the bytes are, whether or not they exist; raises ValueError for what is not a SHA-256 in hex."""
@@ -106,13 +124,7 @@ class _Part:
         assert self._file is not None  # noqa: S101 - begun before
         os.fsync(self._file.fileno())
         sha256 = self._digest.hexdigest()
-        path = place(sha256)
-        inner, outer = path.parent, path.parent.parent
-        outer.mkdir(exist_ok=True, mode=0o700)
-        inner.mkdir(exist_ok=True, mode=0o700)
-        self._path.replace(path)
-        for folder in (inner, outer, self._path.parent):  # the folders may be new themselves
-            _sync(folder)
+        _name(self._path, place(sha256))
         return sha256
 
     def drop(self) -> None:
@@ -122,7 +134,18 @@ class _Part:
             self._path.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def _name(file: Path, path: Path) -> None:
+    """Move a file of the spool's own folder to its place, for good."""
+    inner, outer = path.parent, path.parent.parent
+    outer.mkdir(exist_ok=True, mode=0o700)
+    inner.mkdir(exist_ok=True, mode=0o700)
+    file.replace(path)
+    for folder in (inner, outer, file.parent):  # the folders may be new themselves
+        sync(folder)
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -130,7 +153,7 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-async def _on_disk(work: Callable[[], R]) -> R:
+async def on_disk(work: Callable[[], R]) -> R:
     """Run in a thread, to its end even where the caller is cancelled: a file is never let go while it is written."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:

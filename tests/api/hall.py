@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import io
 import json
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,8 +26,11 @@ from gateway.core import jws
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
 from gateway.ports import HeldFile
+from gateway.relay.upload import UploadLimits, Uploads
+from gateway.store.uploads import UploadFolder
 from tests.town import GATEWAY, Town, a_pair, a_town
 
+FILE_LIMIT = 2**20
 OPERATOR = "the-operators-long-random-token"
 SECRET = "a secret of old software"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -59,6 +64,10 @@ class FolderSpool:
         sha256 = hashlib.sha256(content).hexdigest()
         self.path(sha256).write_bytes(content)
         return sha256, len(content)
+
+    async def adopt(self, whole: Path, sha256: str) -> None:
+        """Keep a whole file."""
+        await asyncio.to_thread(shutil.copyfile, whole, self.path(sha256))
 
     def path(self, sha256: str) -> Path:
         """Where the bytes are."""
@@ -230,6 +239,9 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     made: dict[str, Any] = {
         "accept": town.accept,
         "pull": town.pull,
+        "uploads": Uploads(
+            UploadFolder(folder / "uploads"), town.files, town.ledger, town.clock, UploadLimits(FILE_LIMIT)
+        ),
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,

@@ -22,7 +22,7 @@ OPERATIONS = [
     (path, method, operation)
     for path, item in OPENAPI["paths"].items()
     for method, operation in item.items()
-    if method in ("get", "post")
+    if method in ("get", "head", "post", "patch", "delete", "options")
 ]
 
 
