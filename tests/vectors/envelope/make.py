@@ -149,7 +149,7 @@ def taken(make: Maker) -> None:
     make.vector(
         "taken_other_header_members",
         "Other members of the header are ignored.",
-        make.jws(head=make.head(ED, kid=7, cty="application/cloudevents+json", iat=1, deep={"a": [{"b": []}]})),
+        make.jws(head=make.head(ED, kid="khoá 1", cty="application/cloudevents+json", iat=1, deep={"a": [{"b": []}]})),
     )
     room = 16 * 1024 - len(make.head(ED, note=""))
     full = make.head(ED, note="n" * room)
