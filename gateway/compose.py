@@ -34,6 +34,7 @@ from gateway.relay.accept import Accept
 from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
+from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
 from gateway.relay.report import Report
@@ -169,6 +170,7 @@ class Gateway:
         settlement = Settlement(directory)
         proofs = Proofs(directory, clock.now)
         translate = Translate(ledger, catalog, signer, self.settings.system)
+        outages = Outages(ledger)
         self.tongues = Tongues(self.settings.adapter_folders, self._context)
         self.accept = Accept(
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock
@@ -183,6 +185,7 @@ class Gateway:
             translate=translate,
             settlement=settlement,
             proofs=proofs,
+            outages=outages,
             clock=clock,
             owner=f"push:{self.settings.system}",
             on_announced=self.pull.notify,
@@ -192,7 +195,9 @@ class Gateway:
             self.settings.file_limit,
         )  # fmt: skip
         report = Report(ledger, self.accept, directory, clock)
-        self.sweep = Sweep(ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce)
+        self.sweep = Sweep(
+            ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce, outages.down
+        )
 
         partials = UploadFolder(self.settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(self.settings.file_limit))

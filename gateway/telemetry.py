@@ -28,6 +28,8 @@ EVENTS: Final[dict[str, str]] = {
     "request.failed": "a request met something unforeseen; the answer carries the same reference",
     "delivery.attempted": "one try of one delivery ended, with everything about it",
     "destination.held": "a destination was put on hold",
+    "destination.down": "a destination failed in a row; one delivery probes it now",
+    "destination.back": "a destination answers again after an outage",
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
     "collect.failed": "a system that cannot send could not be asked",

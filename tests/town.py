@@ -31,7 +31,7 @@ from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery
 from gateway.core.directory import Agency, Certificate, Directory, System, read_certificate
 from gateway.core.envelope import seal
-from gateway.core.faults import Fault, Rejected, Text
+from gateway.core.faults import Fault, Rejected, Text, TransientFailure
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
 from gateway.ports import Accepted, Attempt, Collected, HandedOver, Ledger, Parcel, Record, Spool, Uncollectable
@@ -39,6 +39,7 @@ from gateway.relay.accept import Accept
 from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
+from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
 from gateway.relay.report import Report
@@ -136,6 +137,8 @@ class Desk:
     """
 
     script: list[BaseException] = field(default_factory=list)
+    #: The subject of a message on which this agency's software always fails.
+    poison: str | None = None
     parcels: list[Parcel] = field(default_factory=list)
     proof: Callable[[Parcel], bytes | None] = lambda _: None
     outbox: list[Collected | Uncollectable] = field(default_factory=list)
@@ -145,6 +148,8 @@ class Desk:
         """Take the parcel, or raise the next failure of the script."""
         if self.script:
             raise self.script.pop(0)
+        if parcel.event["subject"] == self.poison:
+            raise TransientFailure("the recipient answered with status 500", 500)
         self.parcels.append(parcel)
         return HandedOver(200, self.proof(parcel))
 
@@ -198,12 +203,14 @@ class Town:
     pull: Pull = field(init=False)
     sweep: Sweep = field(init=False)
     operate: Operate = field(init=False)
+    outages: Outages = field(init=False)
     report: Report = field(init=False)
     collect: Collect = field(init=False)
 
     def __post_init__(self) -> None:
         own = self.signers[GATEWAY]
         settlement = Settlement(lambda: self.directory)
+        self.outages = Outages(self.ledger)
         proofs = Proofs(lambda: self.directory, self.clock.now)
         translate = Translate(self.ledger, lambda: self.catalog, own, GATEWAY)
         self.accept = Accept(
@@ -226,6 +233,7 @@ class Town:
             translate=translate,
             settlement=settlement,
             proofs=proofs,
+            outages=self.outages,
             clock=self.clock,
             owner="push:town",
             on_announced=self.pull.notify,
@@ -233,7 +241,14 @@ class Town:
         self.operate = Operate(self.ledger, lambda: self.directory, settlement, self.clock)
         self.report = Report(self.ledger, self.accept, lambda: self.directory, self.clock)
         self.sweep = Sweep(
-            self.ledger, self.files, settlement, self.report, self.clock, self.accept.refusals, self.broker.announce
+            self.ledger,
+            self.files,
+            settlement,
+            self.report,
+            self.clock,
+            self.accept.refusals,
+            self.broker.announce,
+            self.outages.down,
         )
         self.collect = Collect(
             self.ledger,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivery
 from gateway.ports.records import (
     Acceptance,
@@ -48,9 +49,18 @@ class Ledger(Protocol):
     async def due(self, now: float) -> tuple[frozenset[str], float | None]:
         """Recipients with deliveries claimable at ``now``, and the next moment at which another queued one is due."""
 
-    async def claim(self, wanted: Mapping[str, int], *, owner: str, now: float, until: float) -> list[Claim]:
+    async def claim(
+        self,
+        wanted: Mapping[str, int],
+        *,
+        owner: str,
+        now: float,
+        until: float,
+        probers: Sequence[str] = (),
+    ) -> list[Claim]:
         """Lease up to ``wanted[recipient]`` due deliveries of each recipient: urgent first, then by due, then by age.
 
+        Beside them the deliveries with ids ``probers``, where they are claimable at ``now``; these come last.
         At most one delivery a lane is claimable at any time. One whose ``expires`` has passed is not claimed.
         The deliveries come as they are after the step: leased by ``owner`` until ``until``.
         """
@@ -78,6 +88,9 @@ class Ledger(Protocol):
         The youngest come first: recorded in this order, none frees another that is to expire as well.
         """
 
+    async def overdue(self, recipient: str, now: float, *, limit: int = 500) -> list[Delivery]:
+        """Queued deliveries of a recipient whose deadline has passed, as they are now (not changed), oldest first."""
+
     async def missing_files(self, source: str, digests: Sequence[str]) -> tuple[str, ...]:
         """Which of these files ``source`` may not name: not held, or no right to them; each once, in this order."""
 
@@ -104,6 +117,9 @@ class Ledger(Protocol):
     async def owing(self, limit: int = 200) -> list[Delivery]:
         """Deliveries that owe their sender an outcome message, oldest first."""
 
+    async def owed(self, delivery: str) -> bytes | None:
+        """The receipt payload (``Change.leaf``) that the outcome message owed for a delivery carries."""
+
     async def outcome_told(self, deliveries: Sequence[Delivery]) -> None:
         """Clear ``owes_outcome`` where state and replays are still those."""
 
@@ -115,6 +131,12 @@ class Ledger(Protocol):
 
     async def release(self, recipient: str, *, at: float, audit: AuditRow) -> int:
         """Lift the hold: held deliveries are queued again. Answers how many."""
+
+    async def breakers(self) -> dict[str, Breaker]:
+        """Destinations that failed lately, as last kept."""
+
+    async def keep_breaker(self, recipient: str, breaker: Breaker) -> None:
+        """Remember how a destination is; a quiet one is forgotten."""
 
     async def holds(self) -> dict[str, float]:
         """Destinations on hold, and since when."""

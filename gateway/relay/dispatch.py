@@ -18,12 +18,14 @@ from typing import Final
 
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
-from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
+from gateway.core.breaker import FULL_WIDTH
+from gateway.core.delivery import Deferred, Delivered, Delivery, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
 from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.ports import Adapter, Attempt, AttemptOutcome, AuditRow, Broker, Claim, Clock, HandedOver, Ledger, Parcel
+from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import Rendered, Translate
@@ -35,7 +37,6 @@ LEASE: Final = 28.0
 #: The ledger is asked at least this often (seconds), whatever the broker says.
 TICK: Final = 1.0
 MAX_DETAIL: Final = 500
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,11 @@ class Dispatch:
     translate: Translate
     settlement: Settlement
     proofs: Proofs
+    outages: Outages
     clock: Clock
     owner: str
     on_announced: Callable[[frozenset[str]], None]
-    concurrency: int = 8
+    concurrency: int = FULL_WIDTH
     _busy: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _stopping: bool = False
@@ -72,11 +74,12 @@ class Dispatch:
     async def run(self) -> None:
         """Work until :meth:`drain`; never raises for what one delivery or one ledger call does."""
         await self.ledger.lapse(self.clock.now(), owner=self.owner)
+        await self.outages.load()
         while not self._stopping:
             wait = TICK
             try:
                 wait = await self._round()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a round that fails is told; the next one tries again
                 log.exception("step.failed", step="dispatch")
             if not self._stopping:
                 announced = await self.broker.wait(wait)
@@ -88,14 +91,26 @@ class Dispatch:
         due, following = await self.ledger.due(now)
         self.on_announced(due)
         directory = self.directory()
-        wanted = {name: self.concurrency - self._busy[name] for name in due if self._is_mine(name, directory)}
-        wanted = {name: free for name, free in wanted.items() if free > 0}
-        if wanted:
-            claims = await self.ledger.claim(wanted, owner=self.owner, now=now, until=now + LEASE)
+        room = {name: self._room(name) for name in due if self._is_mine(name, directory)}
+        wanted = {name: free for name, free in room.items() if free > 0}
+        probers = self.outages.probers(now, self._busy)
+        if wanted or probers:
+            claims = await self.ledger.claim(
+                wanted, owner=self.owner, now=now, until=now + LEASE, probers=tuple(probers.values())
+            )
             reach("dispatch.claimed")
             for claim in claims:
                 self._start(claim)
-        return TICK if following is None else min(TICK, max(0.0, following - self.clock.now()))
+            claimed = {claim.delivery.id for claim in claims}
+            for recipient, prober in probers.items():
+                if prober not in claimed:
+                    await self.outages.gone(recipient)
+        nexts = [each for each in (following, self.outages.next_probe()) if each is not None]
+        return min([TICK, *(max(0.0, each - self.clock.now()) for each in nexts if each > now)])
+
+    def _room(self, name: str) -> int:
+        busy = self._busy[name]
+        return min(self.outages.room(name, busy), self.concurrency - busy)
 
     def _is_mine(self, name: str, directory: Directory) -> bool:
         system = directory.system(name)
@@ -111,7 +126,7 @@ class Dispatch:
         recipient = claim.delivery.recipient
         try:
             await self.attempt(claim)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
             log.exception("store.failed", step="dispatch", delivery_id=claim.delivery.id, message_id=claim.id)
         finally:
@@ -136,13 +151,14 @@ class Dispatch:
             reach("dispatch.handed-over")
         except PermanentFailure as failure:
             await self._record(claim, Refused(), started, _Ending("refused", failure.status, failure.detail))
+            await self.outages.answered(claim.delivery.recipient)
         except DestinationGone as failure:
             await self._hold(claim, started, failure)
         except TimeoutError:
             await self._again(claim, system, started, TimedOut("no answer in time"))
         except TransientFailure as failure:
             await self._again(claim, system, started, failure)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever is unforeseen is temporary
             log.exception("adapter.failed", delivery_id=claim.delivery.id, agency=claim.delivery.recipient)
             await self._again(claim, system, started, TransientFailure(f"unforeseen: {type(error).__name__}"))
         else:
@@ -167,6 +183,7 @@ class Dispatch:
         delivered_digest = None if parcel.body == claim.envelope else digest
         ending = _Ending("taken", handed.status, None, delivered_digest, proof)
         await self._record(claim, Delivered(), started, ending)
+        await self.outages.answered(claim.delivery.recipient)
 
     async def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> None:
         now = self.clock.now()
@@ -183,7 +200,8 @@ class Dispatch:
         )
         signal = GaveUp(step.cause) if isinstance(step, Never) else Deferred(step.due)
         outcome: AttemptOutcome = "timeout" if isinstance(failure, TimedOut) else "failed"
-        await self._record(claim, signal, started, _Ending(outcome, failure.status, failure.detail))
+        after = await self._record(claim, signal, started, _Ending(outcome, failure.status, failure.detail))
+        await self.outages.failed(after, now, is_error=failure.status is not None)
 
     async def _hold(self, claim: Claim, started: float, failure: DestinationGone) -> None:
         """The far side asked for no more: nothing is lost, an operator must speak with the agency."""
@@ -194,7 +212,7 @@ class Dispatch:
         log.warning("destination.held", agency=recipient, delivery_id=claim.delivery.id, message_id=claim.id)
         await self._record(claim, Deferred(now), started, _Ending("failed", failure.status, failure.detail))
 
-    async def _record(self, claim: Claim, signal: Signal, started: float, ending: _Ending) -> None:
+    async def _record(self, claim: Claim, signal: Signal, started: float, ending: _Ending) -> Delivery:
         ended = max(self.clock.now(), started)
         detail = None if ending.detail is None else ending.detail[:MAX_DETAIL]
         attempt = Attempt(claim.delivery.attempts + 1, started, ended, ending.outcome, ending.status, detail)
@@ -224,6 +242,7 @@ class Dispatch:
             took_ms=round((ended - started) * 1000),
             written=written,
         )
+        return change.after
 
     async def drain(self, limit: float = 12.0) -> None:
         """Claim nothing more; let what runs end within ``limit`` seconds; give the rest back."""

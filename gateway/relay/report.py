@@ -14,16 +14,14 @@ from typing import Any, Final
 import structlog
 
 from gateway.checkpoints import reach
-from gateway.core.delivery import Delivery, State
+from gateway.core.delivery import Delivery
 from gateway.core.directory import Directory
 from gateway.core.moments import format_moment
-from gateway.core.receipt import OUTCOMES, outcome_key, receipt_payload
+from gateway.core.receipt import OUTCOMES, outcome_key
 from gateway.core.routing import Route
+from gateway.core.strictjson import parse_strict
 from gateway.ports import Clock, Ledger, Record
 from gateway.relay.accept import Accept, derived_uuid
-from gateway.relay.translate import HandedOut
-
-_ENDED_BY_ATTEMPT: Final = frozenset({State.DELIVERED, State.DEAD})
 
 #: Outcomes told side by side.
 _TOGETHER: Final = 200
@@ -72,35 +70,19 @@ class Report:
         if wish is None:
             return
         members = await self._members(delivery, record, kind, wish.version)
+        if members is None:
+            return
         await self.accept.own(members, (Route(sender, wish),))
         log.info("outcome.told", message_id=record.id, delivery_id=delivery.id, agency=sender.name, outcome=outcome)
 
-    async def _members(self, delivery: Delivery, record: Record, kind: str, version: str) -> dict[str, Any]:
-        directory = self.directory()
-        gateway = directory.gateway
-        delivered_digest = None
-        if delivery.state is State.DELIVERED:
-            recipient = directory.system(delivery.recipient)
-            wish = None if recipient is None else recipient.subscriptions.get(record.type)
-            delivered_digest = (await HandedOut.of(record, wish, self.ledger)).digest
-        data = receipt_payload(
-            OUTCOMES[delivery.state],
-            id=record.id,
-            digest=f"sha-256:{record.digest}",
-            source=record.source,
-            type=record.type,
-            to=record.recipients,
-            recipient=delivery.recipient,
-            delivery=delivery.id,
-            delivered_digest=delivered_digest,
-            cause=delivery.cause,
-            at=self._ended_at(delivery, record),
-            gateway=gateway,
-        )
+    async def _members(self, delivery: Delivery, record: Record, kind: str, version: str) -> dict[str, Any] | None:
+        payload = await self.ledger.owed(delivery.id)
+        if payload is None:
+            return None
         return {
             "specversion": "1.0",
             "id": derived_uuid("outcome", outcome_key(delivery)),
-            "source": gateway,
+            "source": self.directory().gateway,
             "type": kind,
             "dataschema": f"urn:lgsp:contract:{kind}:{version}",
             "subject": record.id,
@@ -108,12 +90,5 @@ class Report:
             "datacontenttype": "application/json",
             "to": delivery.source,
             "causationid": record.id,
-            "data": data,
+            "data": parse_strict(payload),
         }
-
-    def _ended_at(self, delivery: Delivery, record: Record) -> float:
-        """The end of the attempt that ended the delivery; where no attempt did, now."""
-        told = next((each for each in record.deliveries if each.delivery.id == delivery.id), None)
-        if delivery.state in _ENDED_BY_ATTEMPT and told is not None and told.attempts:
-            return told.attempts[-1].ended_at
-        return self.clock.now()

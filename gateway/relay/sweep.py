@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from gateway.checkpoints import reach
-from gateway.core.delivery import Delivery, Expired
+from gateway.core.delivery import Delivery, Expired, GaveUp
 from gateway.ports import Change, Clock, Ledger, Spool
 from gateway.relay.report import Report
 from gateway.relay.settle import Origin, Settlement
@@ -34,6 +34,8 @@ class Sweep:
     clock: Clock
     refusals: Counter[tuple[str, int, str]]
     announce: Callable[[frozenset[str]], None]
+    #: Destinations that are down: nobody else looks at what runs out of time there.
+    down: Callable[[], frozenset[str]]
     _files_at: float = field(default=0.0)
     _refusals_at: float = field(default=0.0)
 
@@ -41,7 +43,7 @@ class Sweep:
         """One round over everything that is due."""
         now = self.clock.now()
         lapsed = await self.ledger.lapse(now)
-        expired = await self.expire(now)
+        expired = [*await self.expire(now), *await self.give_up(now)]
         self.announce(frozenset(delivery.recipient for delivery in (*lapsed, *expired)))
         await self.report.once()
         if now - self._refusals_at >= _REFUSALS_EVERY:
@@ -67,6 +69,18 @@ class Sweep:
             return []
         reach("sweep.expiring")
         written = await self.ledger.record_many(changes, now=now)
+        return [change.after for change, done in zip(changes, written, strict=True) if done]
+
+    async def give_up(self, now: float) -> list[Delivery]:
+        """End what ran out of time while its destination is down; answers the deliveries that died."""
+        changes: list[Change] = []
+        for recipient in sorted(self.down()):
+            for delivery in await self.ledger.overdue(recipient, now):
+                record = await self.ledger.find(delivery.message)
+                if record is not None:
+                    origin = Origin(record.id, record.digest, record.type, record.recipients)
+                    changes.append(self.settlement.change(delivery, GaveUp("deadline"), origin, at=now))
+        written = await self.ledger.record_many(changes, now=now) if changes else []
         return [change.after for change, done in zip(changes, written, strict=True) if done]
 
     async def tell_refusals(self) -> None:

@@ -7,39 +7,26 @@ that came, so one that was damaged on the way can never be named by the digest i
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
 from gateway.core.directory import System
 from gateway.core.faults import Busy, Rejected, Text
-from gateway.ports import Clock, HeldFile, Ledger, PartialFile, Partials, Spool, Sum, Upload
+from gateway.ports import Clock, HeldFile, Ledger, Partials, Spool, Upload
+from gateway.relay.piece import PATIENCE, Checksum, Piece, Turn, too_large
 
 #: An upload is forgotten a day after its last byte came, whole or not (seconds).
 LIFE: Final = 86400.0
-#: Check sums of a piece, by the protocol's names.
-ALGORITHMS: Final = ("sha1", "sha256")
-#: Bytes gathered before the disk is asked.
-GATHERED: Final = 256 * 1024
-#: A piece whose sender is silent for so long is ended (seconds); who comes again may have its place far sooner.
-PATIENCE: Final = 60.0
+#: Who comes again has the place of a piece whose sender has been silent for so long (seconds).
 SILENT: Final = 2.0
-#: The longest that one piece may take (seconds); the next one goes on where it ended.
-LONGEST: Final = 3600.0
 _GRANT_TRIES: Final = 3
 
 log = structlog.get_logger()
-
-
-class BrokenOff(Exception):
-    """The bytes of a piece stopped coming before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +39,6 @@ class UploadLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Checksum:
-    """What a piece must add up to (tus, Upload-Checksum)."""
-
-    algorithm: str
-    expected: bytes
-
-    @classmethod
-    def read(cls, written: str) -> Self | None:
-        """``sha1 BASE64``; None where it is not of that form or of no algorithm of ours."""
-        algorithm, _, encoded = written.strip().partition(" ")
-        if algorithm not in ALGORITHMS:
-            return None
-        try:
-            expected = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return None
-        made = cls(algorithm, expected)
-        return made if len(expected) == hashlib.new(algorithm, usedforsecurity=False).digest_size else None
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One writer at a time for each upload, and a way to end one whose line has died without a word."""
-
-    heard_at: float
-    waiting: asyncio.Timeout | None = None
-    is_hurried: bool = False
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def hurry(self) -> None:
-        """Wait for no further byte."""
-        self.is_hurried = True
-        if self.waiting is not None:
-            self.waiting.reschedule(asyncio.get_running_loop().time())
-
-
-@dataclass(frozen=True, slots=True)
 class Uploads:
     """The step. A system meets its own uploads only; any other is as if absent."""
 
@@ -97,7 +47,7 @@ class Uploads:
     ledger: Ledger
     clock: Clock
     limits: UploadLimits
-    _turns: dict[str, _Turn] = field(default_factory=dict)
+    _turns: dict[str, Turn] = field(default_factory=dict)
 
     async def begin(self, system: System, size: int, *, sha256: str | None, media_type: str, metadata: str) -> Upload:
         """A new upload of ``size`` bytes; one of none at all is whole at once.
@@ -106,7 +56,7 @@ class Uploads:
         does not take it.
         """
         if size > self.limits.size:
-            raise _too_large(self.limits.size)
+            raise too_large(self.limits.size)
         await self._make_sure_of_room(system, size)
         now = self.clock.now()
         upload = Upload(secrets.token_hex(16), system.name, size, sha256, media_type, metadata, touched_at=now)
@@ -153,7 +103,7 @@ class Uploads:
             if offset != upload.offset:
                 raise _elsewhere(offset, upload.offset)
             if length is not None and offset + length > upload.size:
-                raise _too_large(upload.size)
+                raise too_large(upload.size)
             if upload.is_kept:
                 return upload
             await self._make_sure_of_room(system, 0, opened=0)
@@ -162,7 +112,7 @@ class Uploads:
                 raise _busy_elsewhere()
             trouble = None
             try:
-                trouble = await _Piece(file, turn, upload.size, checksum).write(chunks)
+                trouble = await Piece(file, turn, upload.size, checksum).write(chunks)
             finally:
                 await file.close(at=self.clock.now())
             upload = await self._known(system, id)
@@ -222,7 +172,7 @@ class Uploads:
             )
 
     @contextlib.asynccontextmanager
-    async def _turn(self, id: str, *, waits: bool = False) -> AsyncIterator[_Turn]:
+    async def _turn(self, id: str, *, waits: bool = False) -> AsyncIterator[Turn]:
         """Be the upload's only writer; take the place of one that has fallen silent, or (``waits``) of any.
 
         Raises Rejected ``illegal-state`` where another is at work.
@@ -235,7 +185,7 @@ class Uploads:
                 await asyncio.wait_for(other.ended.wait(), PATIENCE)
         if id in self._turns:
             raise _busy_elsewhere()
-        turn = self._turns[id] = _Turn(now())
+        turn = self._turns[id] = Turn(now())
         try:
             yield turn
         finally:
@@ -267,85 +217,6 @@ class Uploads:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One piece on its way into its file."""
-
-    file: PartialFile
-    turn: _Turn
-    #: The length of the whole file.
-    size: int
-    checksum: Checksum | None
-
-    async def write(self, chunks: AsyncIterator[bytes]) -> Rejected | None:
-        """Write what comes; answers why it ended early, where it did. Raises Rejected where nothing of it counts."""
-        began = self.file.offset
-        check = None if self.checksum is None else hashlib.new(self.checksum.algorithm, usedforsecurity=False)
-        until = asyncio.get_running_loop().time() + LONGEST
-        came = 0
-        gathered = bytearray()
-
-        async def store() -> None:
-            data = bytes(gathered)
-            gathered.clear()
-            await self.file.add(data, check)
-
-        try:
-            while chunk := await self._next(chunks, until):
-                came += len(chunk)
-                if began + came > self.size:
-                    gathered.clear()
-                    await self.file.cut(began)
-                    raise _too_large(self.size)
-                gathered += chunk
-                if len(gathered) >= GATHERED:
-                    await store()
-        except (BrokenOff, TimeoutError):
-            await store()
-            return _broken_off(self.file.offset)
-        except asyncio.CancelledError:
-            await store()  # the gateway stops: not a byte less
-            raise
-        await store()
-        await self._judge(check, began)
-        return None
-
-    async def _next(self, chunks: AsyncIterator[bytes], until: float) -> bytes:
-        if self.turn.is_hurried:
-            raise BrokenOff
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(min(loop.time() + PATIENCE, until)) as self.turn.waiting:
-                chunk = await anext(chunks, b"")
-        finally:
-            self.turn.waiting = None
-        self.turn.heard_at = loop.time()
-        return chunk
-
-    async def _judge(self, check: Sum | None, began: int) -> None:
-        if self.checksum is not None and check is not None and check.digest() != self.checksum.expected:
-            await self.file.cut(began)
-            raise Rejected(
-                "checksum-mismatch",
-                Text(
-                    f"Phần dữ liệu nhận được không khớp mã kiểm tra {self.checksum.algorithm} nên không được giữ."
-                    " Bên gửi hãy gửi lại phần này.",
-                    f"The piece does not fit its {self.checksum.algorithm} checksum and was not kept."
-                    " The sender must send it again.",
-                ),
-            )
-
-
-def _too_large(limit: int) -> Rejected:
-    return Rejected(
-        "too-large",
-        Text(
-            f"Vượt quá độ dài cho phép ({limit} byte). Bên gửi kiểm tra độ dài tệp; tệp lớn hơn thì chia nhỏ hoặc nén.",
-            f"Longer than allowed ({limit} bytes). The sender must check the length; split or compress what is larger.",
-        ),
-    )
-
-
 def _elsewhere(offset: int, stands: int) -> Rejected:
     return Rejected(
         "illegal-state",
@@ -362,16 +233,6 @@ def _busy_elsewhere() -> Rejected:
         Text(
             "Một yêu cầu khác đang ghi lượt tải lên này. Bên gửi hãy chờ yêu cầu đó kết thúc rồi hỏi lại (HEAD).",
             "Another request is writing this upload. The sender must wait for its end, then ask again (HEAD).",
-        ),
-    )
-
-
-def _broken_off(stands: int) -> Rejected:
-    return Rejected(
-        "bad-request",
-        Text(
-            f"Đường truyền bị đứt; đã giữ {stands} byte. Bên gửi hãy hỏi lại (HEAD) rồi gửi tiếp từ đó.",
-            f"The line was cut; {stands} bytes are kept. The sender must ask (HEAD) and go on from there.",
         ),
     )
 

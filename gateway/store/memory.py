@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Delivery, Freed, Held, LeaseExpired, Released, State, as_blocked
 from gateway.ports import (
     Acceptance,
@@ -41,6 +42,8 @@ class MemoryLedger:
         self._lanes: dict[str, list[str]] = {}  # the open ones of each lane, the head first
         self._attempts: dict[str, list[Attempt]] = {}
         self._proofs: dict[str, bytes] = {}
+        self._owed: dict[str, bytes] = {}
+        self._breakers: dict[str, Breaker] = {}
         self._claimed_at: dict[str, float] = {}
         self._derived: dict[str, Derived] = {}
         self._holds: dict[str, float] = {}
@@ -134,17 +137,41 @@ class MemoryLedger:
         later = [d.due for d in self._deliveries.values() if d.state is State.QUEUED and d.due > now]
         return frozenset(delivery.recipient for delivery in self._claimable(now)), min(later, default=None)
 
-    async def claim(self, wanted: Mapping[str, int], *, owner: str, now: float, until: float) -> list[Claim]:
-        claims = []
+    async def claim(
+        self, wanted: Mapping[str, int], *, owner: str, now: float, until: float, probers: Sequence[str] = ()
+    ) -> list[Claim]:
+        chosen: list[Delivery] = []
         for recipient, limit in wanted.items():
             waiting = [delivery for delivery in self._claimable(now) if delivery.recipient == recipient]
             waiting.sort(key=lambda delivery: (-delivery.priority, delivery.due))  # stable: then by age
-            for delivery in waiting[:limit]:
-                self._claimed_at[delivery.id] = now
-                leased = self._put(delivery.after(Claimed(owner, until)), now)
-                of = self._messages[delivery.message]
-                claims.append(Claim(leased, of.envelope, of.id, of.type, of.version, of.digest, of.recipients))
+            chosen += waiting[:limit]
+        chosen += [each for each in self._claimable(now) if each.id in probers and each not in chosen]
+        claims = []
+        for delivery in chosen:
+            self._claimed_at[delivery.id] = now
+            leased = self._put(delivery.after(Claimed(owner, until)), now)
+            of = self._messages[delivery.message]
+            claims.append(Claim(leased, of.envelope, of.id, of.type, of.version, of.digest, of.recipients))
         return claims
+
+    async def overdue(self, recipient: str, now: float, *, limit: int = 500) -> list[Delivery]:
+        late = [
+            each
+            for each in self._deliveries.values()
+            if each.state is State.QUEUED and each.recipient == recipient and (each.deadline or now + 1) <= now
+        ]
+        return sorted(late, key=lambda each: each.deadline or 0.0)[:limit]
+
+    async def breakers(self) -> dict[str, Breaker]:
+        return dict(self._breakers)
+
+    async def keep_breaker(self, recipient: str, breaker: Breaker) -> None:
+        self._breakers.pop(recipient, None)
+        if not breaker.is_quiet:
+            self._breakers[recipient] = breaker
+
+    async def owed(self, delivery: str) -> bytes | None:
+        return self._owed.get(delivery)
 
     async def record_many(self, changes: Sequence[Change], *, now: float) -> list[bool]:
         return [self._record(change, now) for change in changes]
@@ -158,6 +185,8 @@ class MemoryLedger:
             self._attempts.setdefault(after.id, []).append(change.attempt)
         if change.leaf is not None:
             self._journal.append(("receipt", change.leaf))
+        if after.owes_outcome and change.leaf is not None:
+            self._owed[after.id] = change.leaf
         if change.proof is not None:
             self._proofs[after.id] = change.proof
         if after.state is State.DELIVERED:
@@ -207,6 +236,7 @@ class MemoryLedger:
             now = self._deliveries.get(told.id)
             if now is not None and (now.state, now.replays) == (told.state, told.replays):
                 self._deliveries[told.id] = replace(now, owes_outcome=False)
+                self._owed.pop(told.id, None)
 
     async def hold(self, recipient: str, *, at: float, audit: AuditRow) -> int:
         self._holds.setdefault(recipient, at)

@@ -121,7 +121,7 @@ async def test_an_sqlite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: p
 
 def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "lgsp.db"
-    broken = Migration(2, "broken", "CREATE TABLE extra (x);\nCREATE TABLE extra (x);\n", "sum")
+    broken = Migration(len(migrations()) + 1, "broken", "CREATE TABLE extra (x);\nCREATE TABLE extra (x);\n", "sum")
     with closing(connect(path, "writer")) as connection:
         with pytest.raises(sqlite3.OperationalError, match="already exists"):
             migrate(connection, path, [*migrations(), broken])
@@ -130,20 +130,21 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None
         migrate(connection, path, migrations())
         with pytest.raises(sqlite3.OperationalError, match="already exists"):
             migrate(connection, path, [*migrations(), broken])
-        assert connection.execute("SELECT number FROM schema_versions").fetchall() == [(1,)]
+        assert connection.execute("SELECT number FROM schema_versions").fetchall() == [(each.number,) for each in migrations()]
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'extra'").fetchall() == []
 
 
 def test_a_later_step_is_applied_once(tmp_path: Path) -> None:
     path = tmp_path / "lgsp.db"
-    later = Migration(2, "later", "-- extra: one more.\nCREATE TABLE extra (x);\n", "sum")
+    later = Migration(len(migrations()) + 1, "later", "-- extra: one more.\nCREATE TABLE extra (x);\n", "sum")
     with closing(connect(path, "writer")) as connection:
         migrate(connection, path, migrations())
         migrate(connection, path, [*migrations(), later])
         migrate(connection, path, [*migrations(), later])
 
         rows = connection.execute("SELECT number, name, sha256 FROM schema_versions ORDER BY number").fetchall()
-        assert rows == [(1, "ledger", migrations()[0].sha256), (2, "later", "sum")]
+        known = [(each.number, each.name, each.sha256) for each in migrations()]
+        assert rows == [*known, (later.number, "later", "sum")]
         with pytest.raises(Misconfigured):
             migrate(connection, path, [*migrations(), replace(later, sha256="changed")])
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
@@ -54,6 +54,25 @@ SELECT {delivery}, d.seq, b.envelope, m.id, m.type, m.version, m.digest, m.recip
   CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
 """.format(delivery=DELIVERY, levels=" UNION ALL ".join(_AT_LEVEL.format(level=level) for level in reversed(_LEVELS)))
 
+#: The same of named deliveries, one by one through their ids.
+_PROBE: Final = f"""
+SELECT {DELIVERY}, d.seq, b.envelope, m.id, m.type, m.version, m.digest, m.recipients
+  FROM json_each(?1) q CROSS JOIN deliveries d ON d.id = q.value
+  CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
+  WHERE d.state = 'queued' AND d.due <= ?2 AND (d.expires IS NULL OR d.expires > ?2)
+"""
+
+_OVERDUE: Final = f"""
+SELECT {DELIVERY} FROM deliveries d INDEXED BY deliveries_overdue CROSS JOIN messages m ON m.seq = d.message_seq
+  WHERE d.state = 'queued' AND d.recipient = ? AND d.deadline <= ? ORDER BY d.deadline LIMIT ?
+"""
+
+
+def overdue(connection: sqlite3.Connection, recipient: str, now: float, limit: int) -> list[Delivery]:
+    """Queued deliveries whose deadline has passed."""
+    return [delivery_of(row) for row in connection.execute(_OVERDUE, (recipient, now, limit))]
+
+
 _LEASE: Final = (
     "UPDATE deliveries SET state = 'leased', lease_owner = ?, lease_until = ?, leased_at = ?"
     " WHERE seq IN (SELECT value FROM json_each(?))"
@@ -74,15 +93,23 @@ class Wish:
     owner: str
     now: float
     until: float
+    probers: Sequence[str] = ()
 
 
 def _claim(connection: sqlite3.Connection, wish: Wish) -> list[Claim]:
     signal = Claimed(wish.owner, wish.until)
     claims: list[Claim] = []
     seqs: list[int] = []
-    for recipient, limit in wish.wanted.items():
-        rows = connection.execute(_CLAIM, (recipient, wish.now, limit)).fetchall()
-        for row in sorted(rows, key=_order):
+    found = [
+        sorted(connection.execute(_CLAIM, (recipient, wish.now, limit)).fetchall(), key=_order)
+        for recipient, limit in wish.wanted.items()
+    ]
+    if wish.probers:
+        found.append(connection.execute(_PROBE, (json.dumps(list(wish.probers)), wish.now)).fetchall())
+    for rows in found:
+        for row in rows:
+            if row[DELIVERY_WIDTH] in seqs:
+                continue
             seq, envelope, id_, type_, version, digest, recipients = row[DELIVERY_WIDTH:]
             seqs.append(seq)
             leased = delivery_of(row).after(signal)

@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivery
 from gateway.core.faults import Busy, Misconfigured, Text
 from gateway.ports import (
@@ -31,7 +32,10 @@ from gateway.store.sqlite import accepting, claiming, filerights, finding, recor
 from gateway.store.sqlite.connection import OLDEST_SQLITE, as_busy, as_misconfigured, connect, is_locked, make_file
 from gateway.store.sqlite.migrations import migrate, migrations
 from gateway.store.sqlite.readers import Readers
-from gateway.store.sqlite.writer import Writer
+from gateway.store.sqlite.writer import Step, Writer
+
+P = TypeVar("P")
+R = TypeVar("R")
 
 #: How long the proof that the ledger can be written may take (seconds).
 _PULSE_LIMIT: Final = 2.5
@@ -105,8 +109,22 @@ class SqliteLedger:
     async def due(self, now: float) -> tuple[frozenset[str], float | None]:
         return await self._readers.ask(partial(claiming.due, now=now))
 
-    async def claim(self, wanted: Mapping[str, int], *, owner: str, now: float, until: float) -> list[Claim]:
-        return await self._writer.do(claiming.CLAIM, claiming.Wish(wanted, owner, now, until))
+    async def claim(
+        self, wanted: Mapping[str, int], *, owner: str, now: float, until: float, probers: Sequence[str] = ()
+    ) -> list[Claim]:
+        return await self._writer.do(claiming.CLAIM, claiming.Wish(wanted, owner, now, until, tuple(probers)))
+
+    async def overdue(self, recipient: str, now: float, *, limit: int = 500) -> list[Delivery]:
+        return await self._readers.ask(partial(claiming.overdue, recipient=recipient, now=now, limit=limit))
+
+    async def breakers(self) -> dict[str, Breaker]:
+        return await self._readers.ask(recording.breakers)
+
+    async def keep_breaker(self, recipient: str, breaker: Breaker) -> None:
+        await self._writer.do(recording.BREAKER, (recipient, breaker))
+
+    async def owed(self, delivery: str) -> bytes | None:
+        return await self._readers.ask(partial(recording.owed, delivery=delivery))
 
     async def record_many(self, changes: Sequence[Change], *, now: float) -> list[bool]:
         return await self._writer.do(recording.RECORD, (changes, now))
@@ -193,3 +211,13 @@ class SqliteLedger:
         except (TimeoutError, Busy):
             return False
         return True
+
+    # ------------------------------------------------------------- for what else lies in the same file
+
+    async def read(self, question: Callable[[sqlite3.Connection], R]) -> R:
+        """Ask the same file a question of another promise (``store.sqlite.failures``, ``replays``)."""
+        return await self._readers.ask(question)
+
+    async def write(self, step: Step[P, R], payload: P) -> R:
+        """Run a step of another promise in the one writer, so that it may share a transaction."""
+        return await self._writer.do(step, payload)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
+from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivery, Freed, Held, Released, State
 from gateway.ports import AuditRow, Change
 from gateway.store.leaves import audit_leaf
@@ -79,6 +80,8 @@ def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) 
         [("receipt", change.leaf) for _, change, _ in done if change.leaf is not None],
     )
     for seq, change, _ in done:
+        if change.after.owes_outcome and change.leaf is not None:
+            connection.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (seq, change.leaf))
         if change.proof is not None:
             connection.execute("INSERT OR REPLACE INTO proofs VALUES (?, ?)", (seq, change.proof))
     if taken := [seq for seq, change, _ in done if change.after.state is State.DELIVERED]:
@@ -121,7 +124,42 @@ def _told(connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> Non
         " WHERE d.state = json_extract(q.value, '$[1]') AND d.replays = json_extract(q.value, '$[2]'))",
         (asked,),
     )
+    connection.execute(
+        "DELETE FROM outcomes WHERE delivery_seq IN ("
+        " SELECT d.seq FROM json_each(?) q CROSS JOIN deliveries d ON d.id = json_extract(q.value, '$[0]')"
+        " WHERE d.owes_outcome = 0)",
+        (asked,),
+    )
 
+
+def owed(connection: sqlite3.Connection, delivery: str) -> bytes | None:
+    """The payload of the outcome that is owed for a delivery."""
+    found = connection.execute(
+        "SELECT leaf FROM outcomes WHERE delivery_seq = (SELECT seq FROM deliveries WHERE id = ?)", (delivery,)
+    ).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def breakers(connection: sqlite3.Connection) -> dict[str, Breaker]:
+    """Every destination that failed lately."""
+    rows = connection.execute("SELECT recipient, failures, since, is_open, prober, width FROM breakers")
+    return {name: Breaker(failures, since, is_open == 1, prober, width)
+            for name, failures, since, is_open, prober, width in rows}  # fmt: skip
+
+
+def _keep_breaker(connection: sqlite3.Connection, asked: tuple[str, Breaker]) -> None:
+    recipient, kept = asked
+    if kept.is_quiet:
+        connection.execute("DELETE FROM breakers WHERE recipient = ?", (recipient,))
+        return
+    connection.execute(
+        "INSERT OR REPLACE INTO breakers VALUES (?, ?, ?, ?, ?, ?)",
+        (recipient, kept.failures, kept.since, int(kept.is_open), kept.prober, kept.width),
+    )
+
+
+#: Remember how a destination is.
+BREAKER: Final = one_by_one(_keep_breaker)
 
 #: Clear what was owed.
 TOLD: Final = one_by_one(_told, "told")
