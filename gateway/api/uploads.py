@@ -19,7 +19,7 @@ from gateway.api.problems import bad_request, unsupported, unsupported_protocol
 from gateway.core.directory import System
 from gateway.core.faults import Text, Violation
 from gateway.ports import Upload
-from gateway.relay.upload import ALGORITHMS, GATHERED, BrokenOff, Checksum
+from gateway.relay.piece import ALGORITHMS, GATHERED, BrokenOff, Checksum
 
 VERSION: Final = "1.0.0"
 EXTENSIONS: Final = ("creation", "creation-with-upload", "checksum", "termination", "expiration")

@@ -7,7 +7,6 @@ its time of change is the moment of its last byte.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,18 +19,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.ports import PartialFile, Sum, Upload
+from gateway.ports import PartialFile, Upload
 from gateway.store.files import on_disk, sync
+from gateway.store.part import Part, State, digest_of, lock
 
-_PIECE: Final = 1024 * 1024
-#: Of so many uploads the digest of what has come is remembered; of others it is computed again from the part.
-_DIGESTS: Final = 1024
 _DONE: Final = "done"
 _LONGEST_ID: Final = 64
 _MEMBERS: Final = ("system", "size", "sha256", "media_type", "metadata")
-
-#: Length and time of change (nanoseconds) of a part, and the digest of its bytes so far.
-_State = tuple[int, int, Any]
 
 
 class UploadFolder:
@@ -39,7 +33,7 @@ class UploadFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._digests: OrderedDict[str, _State] = OrderedDict()
+        self._digests: OrderedDict[str, State] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def begin(self, upload: Upload) -> None:
@@ -93,12 +87,12 @@ class UploadFolder:
             file = FileIO(self.path(upload), "r+b")
         except FileNotFoundError:
             return None
-        if not _lock(file):
+        if not lock(file):
             file.close()
             return None
         known = self._known(upload.id, file)
         self._digests.pop(upload.id, None)  # the writer takes it along
-        return _Part(file, upload.id, known, self._digests)
+        return Part(file, upload.id, known, self._digests)
 
     async def digest(self, upload: Upload) -> str:
         """SHA-256 of the part: remembered, or computed from it piece by piece."""
@@ -106,7 +100,7 @@ class UploadFolder:
 
     def _digest(self, upload: Upload) -> str:
         with FileIO(self.path(upload), "rb") as file:
-            found: str = (self._known(upload.id, file) or _digest_of(file)).hexdigest()
+            found: str = (self._known(upload.id, file) or digest_of(file)).hexdigest()
             return found
 
     def _known(self, id: str, file: FileIO) -> Any:
@@ -144,7 +138,7 @@ class UploadFolder:
         home, part = self._home(upload.system), self.path(upload)
         try:
             with FileIO(part, "r+b") as file:
-                if not _lock(file):
+                if not lock(file):
                     return False
                 self._forget(part)
         except FileNotFoundError:
@@ -188,7 +182,7 @@ class UploadFolder:
             for part, state in _parts(home):
                 if state.st_mtime < before:
                     with suppress(FileNotFoundError), FileIO(part, "r+b") as file:
-                        if _lock(file):
+                        if lock(file):
                             self._forget(part)
                             count += 1
             for leftover in (*home.glob(f"{_DONE}/*.json"), *home.glob("*.new")):
@@ -202,74 +196,6 @@ class UploadFolder:
 
     def _homes(self) -> list[Path]:
         return [each for each in self._folder.iterdir() if each.is_dir()]
-
-
-class _Part:
-    """One upload's part in the hands of its writer: bytes, their digest, and how many of them are durable."""
-
-    def __init__(self, file: FileIO, id: str, digest: Any, digests: OrderedDict[str, _State]) -> None:
-        self._file = file
-        self._id = id
-        self._digest = digest
-        self._digests = digests
-        self._durable = self._offset = file.seek(0, os.SEEK_END)
-
-    @property
-    def offset(self) -> int:
-        """Bytes that it holds by now."""
-        return self._offset
-
-    async def add(self, data: bytes, check: Sum | None = None) -> None:
-        """Write to its end; where the disk takes only some of it, none of it is counted."""
-        await on_disk(partial(self._add, data, check))
-
-    def _add(self, data: bytes, check: Sum | None) -> None:
-        if self._digest is None:
-            self._digest = _digest_of(self._file)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        self._offset += len(data)
-        self._digest.update(data)
-        if check is not None:
-            check.update(data)
-
-    async def cut(self, offset: int) -> None:
-        """Shorten it; the digest is computed again when it is needed."""
-        await on_disk(partial(self._cut, offset))
-
-    def _cut(self, offset: int) -> None:
-        self._file.truncate(offset)
-        self._file.seek(offset)
-        self._digest = None
-        self._offset = offset
-        self._durable = min(self._durable, offset)
-
-    async def close(self, *, at: float) -> None:
-        """Sync it and let go of the lock; bytes that the disk did not take for good are cut off again."""
-        await on_disk(partial(self._close, at))
-
-    def _close(self, at: float) -> None:
-        try:
-            self._make_durable(at)
-        finally:
-            self._file.close()
-
-    def _make_durable(self, at: float) -> None:
-        descriptor = self._file.fileno()
-        try:
-            if os.fstat(descriptor).st_size != self._offset:  # a write that broke in the middle
-                self._cut(self._offset)
-            os.utime(descriptor, (at, at))
-            os.fsync(descriptor)
-        except OSError:
-            with suppress(OSError):
-                self._cut(self._durable)
-            raise
-        if self._digest is not None:
-            self._digests[self._id] = (self._offset, os.fstat(descriptor).st_mtime_ns, self._digest)
-            while len(self._digests) > _DIGESTS:
-                self._digests.popitem(last=False)
 
 
 def _parts(home: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -286,22 +212,3 @@ def _read(record: Path) -> Upload | None:
     except FileNotFoundError:
         return None
     return Upload(id=record.stem, **{name: said[name] for name in _MEMBERS})
-
-
-def _lock(file: FileIO) -> bool:
-    """Whether nobody else writes it; from then on until it is closed nobody else does."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    # what was swept or dropped between opening and locking is not there any more
-    return os.fstat(file.fileno()).st_nlink > 0
-
-
-def _digest_of(file: FileIO) -> Any:
-    """The digest of a part from its first byte; it is left standing at its end."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while piece := file.read(_PIECE):
-        digest.update(piece)
-    return digest
