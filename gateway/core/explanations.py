@@ -233,10 +233,10 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
         ),
     ),
     "leased-long": Explanation(
-        Text("Đang ở trong tay bên nhận quá lâu.", "It has been in somebody's hands for too long."),
+        Text("Thời gian giữ đã hết mà chưa ai thu hồi.", "Its lease ended and nobody took it back."),
         Text(
-            "Chờ thời gian giữ kết thúc; nếu lặp lại, kiểm tra phần mềm bên nhận và đồng hồ máy chủ.",
-            "Wait for the lease to end; where it repeats, check the recipient's software and the server's clock.",
+            "Kiểm tra trục có đang chạy không (lgsp serve) và đồng hồ máy chủ có đúng không.",
+            "Check that the gateway runs (lgsp serve) and that the server's clock is right.",
         ),
     ),
     "held": Explanation(

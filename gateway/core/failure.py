@@ -14,11 +14,11 @@ from typing import Final, Literal
 
 from gateway.core.explanations import EXPLANATIONS, Explanation
 
-#: A delivery counts as stuck after so many failed attempts in a row, after so long without an end, or in somebody's
-#: hands (seconds).
+#: A queued delivery counts as stuck after so many failed attempts, or after so long (seconds); a leased one when its
+#: lease ended so long ago and nobody took it back.
 STUCK_ATTEMPTS: Final = 5
 STUCK_AFTER: Final = 3600.0
-STUCK_LEASE: Final = 3900.0
+STUCK_LEASE: Final = 60.0
 #: Characters of a text that count.
 _LONGEST: Final = 200
 
@@ -57,6 +57,13 @@ def diagnose(symptom: Symptom, *, error: str | None = None) -> Diagnosis:
     parts = (symptom.recipient, symptom.contract, named, symptom.cause or "", text)
     digest = hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return Diagnosis(named, text, digest[:12])
+
+
+def stuck_class(symptom: Symptom, *, is_pulled: bool, is_tried: bool) -> str | None:
+    """The class of a queued delivery that is stuck where its last attempt does not say it; None where it does."""
+    if symptom.outcome == "lapsed" or (symptom.outcome is not None and is_tried):
+        return None
+    return "unfetched" if is_pulled else "waiting"
 
 
 # ------------------------------------------------------------------------------------------------- classes
@@ -126,14 +133,14 @@ _MASKS: Final = tuple(
     (re.compile(pattern), mask)
     for pattern, mask in (
         (r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", "<id>"),
+        (r"\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?", "<address>"),
         (r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", "<time>"),
         (r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?![\d.:])", "<time>"),
         (r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>]+", "<address>"),
         (r"[^\s<>@]+@[^\s<>@]+", "<address>"),
         (r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?", "<address>"),
-        (r"\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?", "<address>"),
-        (r"(?<![^\W_])(?=[A-Za-z_-]*\d)[0-9A-Za-z_-]{16,}", "<id>"),
-        (r"(?<![^\W_])(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}(?![^\W_])", "<id>"),
+        (r"(?<![^\W_])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[0-9A-Za-z_-]{16,}", "<id>"),
+        (r"(?<![^\W_])(?=[A-Fa-f]*\d)(?=\d*[A-Fa-f])[0-9A-Fa-f]{8,}(?![^\W_])", "<id>"),
         (r"\d+(?:[.,:]\d+)*", "<n>"),
     )
 )
