@@ -60,12 +60,17 @@ def open_for_looking(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def known_steps() -> int:
+    """The last step of the schema that this program knows."""
+    return len(migrations())
+
+
 def shape(connection: sqlite3.Connection, path: Path) -> Shape:
     """The schema's step (0 where the file holds no ledger) and the sizes of file and write-ahead log."""
     named = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'schema_versions'").fetchone()
     step = 0 if named is None else connection.execute("SELECT max(number) FROM schema_versions").fetchone()[0] or 0
     log = path.with_name(f"{path.name}-wal")
-    return Shape(int(step), len(migrations()), path.stat().st_size, log.stat().st_size if log.exists() else 0)
+    return Shape(int(step), known_steps(), path.stat().st_size, log.stat().st_size if log.exists() else 0)
 
 
 def unsoundness(connection: sqlite3.Connection, limit: float) -> list[str] | None:

@@ -1,0 +1,227 @@
+"""A backup becomes a province folder again: proven whole first, made beside its place, put there by renaming."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.cli.archive import read_archive
+from gateway.cli.frame import actor, opened_ledger
+from gateway.cli.saving import DATABASE
+from gateway.config.settings import FILE, Settings, read_settings
+from gateway.core.faults import Misconfigured, Text
+from gateway.ports import AuditRow
+
+_MANY: Final = 10_000
+
+
+@dataclass(slots=True)
+class Restored:
+    """What the archive holds and where it went; ``aside`` is where the folder before it was kept."""
+
+    head: Mapping[str, Any]
+    folder: Path
+    is_done: bool = False
+    aside: Path | None = None
+    leases: int = 0
+    elsewhere: list[tuple[Path, Path]] = field(default_factory=list)
+
+
+def look(archive: Path, folder: Path, *, force: bool) -> Restored:
+    """Read the whole archive, and look at the place; raises Misconfigured as :func:`restore` would. Writes nothing."""
+    head = read_archive(archive)
+    _check_program(archive, head)
+    _check_place(folder, head, force=force)
+    return Restored(head, folder)
+
+
+def restore(archive: Path, folder: Path, *, force: bool) -> Restored:
+    """Make ``folder`` what the archive holds.
+
+    The folder appears whole or not at all; one that was there (``force``) is kept beside it under another name.
+    Raises Misconfigured where the archive is damaged or newer than this program, the folder is in use, not empty,
+    or another province's.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - a link the operator chose stays a link
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-restore-", dir=folder.parent) as scratch:
+            return _restore(archive, folder, Path(scratch), force=force)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Misconfigured(
+            str(error.filename or folder),
+            Text(f"Không khôi phục được ({reason})", f"It cannot be restored ({reason})"),
+            Text(
+                "Kiểm tra quyền và dung lượng ở nơi khôi phục rồi chạy lại.",
+                "Check rights and free space at that place, then run it again.",
+            ),
+        ) from error
+
+
+def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool) -> Restored:
+    made = scratch / "province"
+    made.mkdir(mode=0o755)
+
+    def place(head: Mapping[str, Any], name: str) -> Path:
+        _check_program(archive, head)  # before anything is written
+        _check_place(folder, head, force=force)
+        return scratch / name
+
+    head = read_archive(archive, _once(place), scratch=scratch)
+    restored = Restored(head, folder)
+    _make_folders(made, head)
+    settings = read_settings(made, {})
+    store, files = settings.store_path, settings.files_folder
+    _place_data(restored, scratch, made, settings)
+    inner = replace(
+        settings, store_url=f"sqlite:{store}" if store.is_relative_to(made) else f"sqlite:{scratch / DATABASE}"
+    )
+    restored.leases = asyncio.run(_made_ready(inner, head))
+    for before, after in restored.elsewhere:
+        after.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.move(before, after)
+    if files.is_relative_to(made):
+        files.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.exists():
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        if any(folder.iterdir()):
+            restored.aside = folder.with_name(f"{folder.name}.before-restore-{stamp}")
+            folder.rename(restored.aside)
+        else:
+            folder.rmdir()
+    os.sync()
+    made.rename(folder)
+    restored.is_done = True
+    return restored
+
+
+def _make_folders(made: Path, head: Mapping[str, Any]) -> None:
+    """The folders that were there, the empty ones too, with the permissions that they had."""
+    for name, mode in dict(head["folders"]).items():
+        folder = made / str(name)
+        if ".." in folder.parts or not folder.is_relative_to(made):
+            raise ValueError(f"{name} lies outside the province folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(int(mode) & 0o777)
+
+
+def _once(place: Callable[[Mapping[str, Any], str], Path]) -> Callable[[Mapping[str, Any], str], Path]:
+    """``place``, with its checks made for the first file alone."""
+    first: list[Path] = []
+
+    def placed(head: Mapping[str, Any], name: str) -> Path:
+        if not first:
+            first.append(place(head, "."))
+        return first[0] / name
+
+    return placed
+
+
+def _place_data(restored: Restored, scratch: Path, made: Path, settings: Settings) -> None:
+    """Database and files go where the restored lgsp.toml says: within the folder now, elsewhere at the end."""
+    from gateway.store.files import Files
+
+    wanted = [(scratch / DATABASE, settings.store_path)]
+    came = scratch / "files"
+    came.mkdir(exist_ok=True, mode=0o700)
+    arranged = scratch / "arranged"
+    spool = Files(arranged)
+    for path in came.iterdir():
+        target = spool.path(path.name)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.rename(target)
+    wanted.append((arranged, settings.files_folder))
+    for before, after in wanted:
+        if after.is_relative_to(made):
+            after.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            before.rename(after)
+        elif after.exists() and (after.is_file() or any(after.iterdir())):
+            raise Misconfigured(
+                str(after),
+                Text(
+                    "Dữ liệu nằm ngoài thư mục tỉnh và đã có ở đó", "Data outside the folder, and it is there already"
+                ),
+                Text("Dừng trục, dời dữ liệu cũ sang chỗ khác rồi chạy lại.", "Stop the gateway, move it, run again."),
+            )
+        else:
+            restored.elsewhere.append((before, after))
+
+
+async def _made_ready(settings: Settings, head: Mapping[str, Any]) -> int:
+    """The ledger opens (an older one is upgraded), every lease is given back, the journal tells of the restore."""
+    now = time.time()
+    given_back = 0
+    async with opened_ledger(settings) as ledger:
+        while leased := await ledger.deliveries(states=("leased",), limit=_MANY):
+            for owner in {delivery.lease_owner for delivery in leased if delivery.lease_owner is not None}:
+                given_back += len(await ledger.lapse(now, owner=owner))
+        details = {"made_at": head["made_at"], "messages": head["cut"]["messages"], "leases": given_back}
+        await ledger.audit([AuditRow(now, actor(), "ledger.restored", details)])
+    return given_back
+
+
+def _check_program(archive: Path, head: Mapping[str, Any]) -> None:
+    from gateway.compose import looking
+
+    if int(head["schema"]) > looking.known_steps():
+        raise Misconfigured(
+            str(archive),
+            Text(
+                f"Gói do phiên bản mới hơn tạo ({head['program']}, bước {head['schema']})",
+                f"A newer program made it ({head['program']}, step {head['schema']})",
+            ),
+            Text("Cài phiên bản đó rồi khôi phục.", "Install that version, then restore."),
+        )
+
+
+def _check_place(folder: Path, head: Mapping[str, Any], *, force: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    system = _system_of(folder)
+    if system != head["system"]:
+        raise Misconfigured(
+            str(folder),
+            Text(
+                "Thư mục này không trống và không phải của tỉnh này", "This folder is neither empty nor this province's"
+            ),
+            Text("Chọn thư mục mới; không có gì bị thay đổi.", "Choose a new folder; nothing was changed."),
+        )
+    if not force:
+        raise Misconfigured(
+            str(folder),
+            Text("Thư mục tỉnh này đang có dữ liệu", "This province folder is there, with its data"),
+            Text(
+                "Khôi phục sang thư mục mới, hoặc thêm --force: thư mục cũ được đổi tên và giữ lại.",
+                "Restore to a new folder, or add --force: the old one is renamed and kept.",
+            ),
+        )
+    _check_idle(folder)
+
+
+def _system_of(folder: Path) -> str | None:
+    if not (folder / FILE).is_file():
+        return None
+    try:
+        return read_settings(folder, {}).system
+    except Misconfigured:
+        return None
+
+
+def _check_idle(folder: Path) -> None:
+    from gateway.compose import looking
+
+    if looking.is_in_use(read_settings(folder, {}).store_path):
+        raise Misconfigured(
+            str(folder),
+            Text("Trục vẫn đang chạy trên thư mục này", "A gateway still runs on this folder"),
+            Text("Dừng trục trước: systemctl stop lgsp.", "Stop it first: systemctl stop lgsp."),
+        )

@@ -1,0 +1,208 @@
+"""What goes into a backup: the ledger at one moment, the files it names, the province folder, keys unless left out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway import __version__
+from gateway.cli.archive import Writing
+from gateway.config.settings import Settings
+from gateway.core.faults import Misconfigured, Text
+from gateway.core.moments import format_moment
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from gateway.store.files import Files
+
+DATABASE: Final = "store/lgsp.db"
+_MARK: Final = b"PRIVATE KEY-----"
+_SECRET_ENDS: Final = (".secret", ".hook", ".key", ".p12", ".pfx")
+_LOOKED_AT: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Saved:
+    """What a backup holds, and what is amiss with it."""
+
+    path: Path
+    sha256: str = ""
+    files: int = 0
+    bytes: int = 0
+    cut: dict[str, Any] = field(default_factory=dict)
+    #: Files that a message names and that were not there, or not what their name says.
+    missing: list[str] = field(default_factory=list)
+    #: What was left out, and why.
+    left_out: list[tuple[str, Text]] = field(default_factory=list)
+
+
+def archive_path(settings: Settings, target: Path) -> Path:
+    """Where the archive goes: ``target`` itself, or a name with the moment in it inside the folder ``target``."""
+    if not target.is_dir():
+        return target
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return target / f"lgsp-{settings.system.replace('/', '-')}-{stamp}.tar"
+
+
+def save(settings: Settings, target: Path, *, with_keys: bool) -> Saved:
+    """Make the archive at ``target``, beside a running gateway or without one.
+
+    Everything that was acknowledged before this call is in it. Raises Misconfigured where it cannot be made, with
+    nothing left behind; Busy where another program keeps the database locked.
+    """
+    from gateway.compose import looking
+
+    if target.exists():
+        raise Misconfigured(
+            str(target),
+            Text("Đã có tệp này", "This file is there already"),
+            Text("Đặt tên khác; bản sao cũ không bị ghi đè.", "Choose another name; no backup is written over."),
+        )
+    try:
+        with tempfile.TemporaryDirectory(prefix=".lgsp-backup-", dir=target.parent) as scratch:
+            copy = Path(scratch) / "lgsp.db"
+            copy.touch(mode=0o600)
+            looking.copy(settings.store_path, copy)
+            with closing(looking.open_for_looking(copy)) as connection:
+                unsound = looking.unsoundness(connection, float("inf"))
+                if unsound:
+                    raise _unsound(settings, unsound[0])
+                return _write(settings, target, copy, connection, with_keys=with_keys)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Misconfigured(
+            str(error.filename or target),
+            Text(f"Không sao lưu được ({reason})", f"The backup cannot be made ({reason})"),
+            Text(
+                "Chọn nơi khác còn đủ chỗ và ghi được; không có gì dở dang bị để lại.",
+                "Choose a place with room where you may write; nothing half done is left behind.",
+            ),
+        ) from error
+
+
+def _write(settings: Settings, target: Path, copy: Path, connection: Connection, *, with_keys: bool) -> Saved:
+    from gateway.compose import looking
+
+    found = looking.shape(connection, copy)
+    newest = looking.newest(connection)
+    counts = looking.counts(connection)
+    saved = Saved(target, cut={**counts, "newest": None if newest is None else format_moment(newest)})
+    head = {
+        "made_at": format_moment(time.time()),
+        "program": __version__,
+        "system": settings.system,
+        "schema": found.schema,
+        "cut": saved.cut,
+        "with_keys": with_keys,
+        "folders": {str(path.relative_to(settings.folder)): mode for path, mode in province_folders(settings)},
+    }
+    with closing(Writing(target, head)) as writing:
+        _add_province(settings, writing, saved, with_keys=with_keys)
+        writing.add(DATABASE, copy)
+        _add_files(settings, writing, connection, saved)
+        saved.sha256 = writing.finish()
+        saved.files, saved.bytes = writing.count, writing.size
+    return saved
+
+
+def _add_province(settings: Settings, writing: Writing, saved: Saved, *, with_keys: bool) -> None:
+    outside = (settings.signing_key, settings.webhook_key, settings.certificate)
+    for path in outside:
+        if not path.is_relative_to(settings.folder):
+            saved.left_out.append((str(path), Text("nằm ngoài thư mục tỉnh", "outside the province folder")))
+    for path in province_files(settings, saved):
+        name = path.relative_to(settings.folder)
+        if not with_keys and is_secret(path):
+            saved.left_out.append((str(name), Text("khoá, theo --without-keys", "a key, as --without-keys asks")))
+        else:
+            writing.add(f"province/{name.as_posix()}", path)
+
+
+def province_files(settings: Settings, saved: Saved) -> Iterator[Path]:
+    """Every file of the province folder but data, database and spool; in order of names."""
+    store = settings.store_path
+    of_store = {store, *(store.with_name(store.name + end) for end in ("-wal", "-shm", "-journal"))}
+    for here, folders, names in _walk(settings):
+        for folder in folders:
+            if folder.is_symlink():
+                shown = str(folder.relative_to(settings.folder))
+                saved.left_out.append((shown, Text("liên kết tới thư mục khác", "a link to another folder")))
+        for name in sorted(names):
+            path = here / name
+            if path.is_file() and path not in of_store and not _is_archive(path, saved.path):
+                yield path
+
+
+def province_folders(settings: Settings) -> Iterator[tuple[Path, int]]:
+    """Every folder of the province folder, an empty one too, with its permissions."""
+    for here, _, _ in _walk(settings):
+        if here != settings.folder:
+            yield here, here.stat().st_mode & 0o777
+
+
+def _walk(settings: Settings) -> Iterator[tuple[Path, list[Path], list[str]]]:
+    kept_apart = {settings.files_folder, settings.folder / ".git"}
+    if settings.data != settings.folder:
+        kept_apart.add(settings.data)
+    for place, folders, names in os.walk(settings.folder):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if here / name not in kept_apart and not name.startswith(".lgsp-"))
+        yield here, [here / name for name in folders], names
+
+
+def is_secret(path: Path) -> bool:
+    """Whether the file holds a private key or a shared secret."""
+    with path.open("rb") as file:
+        return path.name.endswith(_SECRET_ENDS) or _MARK in file.read(_LOOKED_AT)
+
+
+def _is_archive(path: Path, target: Path) -> bool:
+    """Whether it is a backup (this one on its way, or an older one in the same place), which holds no other."""
+    return path.parent == target.parent and (path.name.startswith(f".{target.name}-") or path.suffix == ".tar")
+
+
+def _add_files(settings: Settings, writing: Writing, connection: Connection, saved: Saved) -> None:
+    from gateway.compose import looking
+    from gateway.store.files import Files
+
+    spool: Files | None = Files(settings.files_folder) if settings.files_folder.is_dir() else None
+    for file, is_named in looking.held_files(connection):
+        path = None if spool is None else spool.path(file.sha256)
+        if path is None or not path.is_file():
+            if is_named:
+                saved.missing.append(file.sha256)
+            continue
+        if writing.add(f"files/{file.sha256}", path) != file.sha256:
+            saved.missing.append(file.sha256)
+
+
+def _unsound(settings: Settings, how: str) -> Misconfigured:
+    return Misconfigured(
+        settings.shown(settings.store_path),
+        Text(f"Cơ sở dữ liệu bị hỏng, không sao lưu bản hỏng ({how})", f"The database is damaged ({how})"),
+        Text(
+            "Giữ các bản sao lưu cũ; xem lgsp doctor, rồi khôi phục bản tốt gần nhất bằng lgsp restore.",
+            "Keep the older backups; see lgsp doctor, then restore the last good one with lgsp restore.",
+        ),
+    )
+
+
+def said_of(saved: Saved) -> Sequence[Text]:
+    """What the operator should know about a backup besides that it is there."""
+    said = [Text(f"Không kèm {name}: {why.vi}.", f"Left out {name}: {why.en}.") for name, why in saved.left_out]
+    if saved.missing:
+        said.append(
+            Text(
+                f"THIẾU {len(saved.missing)} tệp mà thông điệp có nêu, ví dụ {saved.missing[0]}; xem lgsp doctor.",
+                f"{len(saved.missing)} files that messages name are MISSING, e.g. {saved.missing[0]}; see lgsp doctor.",
+            )
+        )
+    return said
