@@ -1,0 +1,132 @@
+"""A bad line in small: a TCP proxy that cuts, delays, narrows or falls silent on demand, and counts what passed.
+
+A half-open line is the worst of them: neither side is told, and no byte comes through any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The most that lies in the proxy at a time, per direction.
+CHUNK = 64 * 1024
+
+
+@dataclass
+class FaultyLink:
+    """The line from a port of its own to ``target``; its fields may be set at any time and hold from then on."""
+
+    target: tuple[str, int]
+    #: Seconds that each chunk is under way.
+    latency: float = 0.0
+    #: Bytes a second of each connection and direction; none means as fast as it goes.
+    bandwidth: float | None = None
+    #: Cut the line (both sides are reset) when so many more bytes went up; None: never.
+    cut_after: int | None = None
+    #: Asked after each cut for the next ``cut_after``.
+    next_cut: Callable[[], int | None] = lambda: None
+    #: Nothing passes any more in either direction, and nobody is told.
+    is_half_open: bool = False
+    #: Bytes that came from the client's side, and that were passed on to each side.
+    sent: int = 0
+    up: int = 0
+    down: int = 0
+    cuts: int = 0
+    port: int = 0
+    _server: asyncio.Server | None = None
+    _open: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """The near end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._joined, "127.0.0.1", 0, limit=CHUNK)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Drop every connection and listen no more."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        far: asyncio.StreamWriter | None = None
+        try:
+            far_reader, far = await asyncio.open_connection(*self.target, limit=CHUNK)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass_up(reader, far))
+                group.create_task(self._pass_down(far_reader, writer))
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
+            _reset(writer, far)
+        finally:
+            self._open.discard(task)
+            writer.close()
+            if far is not None:
+                far.close()
+
+    async def _pass_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK):
+            self.sent += len(chunk)
+            is_cut = self.cut_after is not None and len(chunk) >= self.cut_after
+            passed = chunk[: self.cut_after] if is_cut else chunk
+            await self._travel(passed)
+            writer.write(passed)
+            await writer.drain()
+            self.up += len(passed)
+            if self.cut_after is not None:
+                self.cut_after -= len(passed)
+            if is_cut:
+                self.cuts += 1
+                self.cut_after = self.next_cut()
+                raise ConnectionResetError("cut")
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    async def _pass_down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK):
+            await self._travel(chunk)
+            writer.write(chunk)
+            await writer.drain()
+            self.down += len(chunk)
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    async def _travel(self, chunk: bytes) -> None:
+        while self.is_half_open:  # noqa: ASYNC110 - a plain field, so that a test may set it
+            await asyncio.sleep(0.01)
+        seconds = self.latency + (len(chunk) / self.bandwidth if self.bandwidth else 0.0)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+
+def _reset(*writers: asyncio.StreamWriter | None) -> None:
+    """Close without a farewell: the other side sees a reset, as when a line is cut."""
+    for writer in writers:
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@contextlib.asynccontextmanager
+async def a_faulty_link(host: str, port: int, **faults: Any) -> AsyncIterator[FaultyLink]:
+    """A line to ``host:port`` for the length of a ``with`` block; ``faults`` are its fields."""
+    link = FaultyLink((host, port), **faults)
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.stop()

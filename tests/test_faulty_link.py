@@ -1,0 +1,120 @@
+"""The bad line is as bad as it says, and no worse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from tests.faulty_link import FaultyLink, a_faulty_link
+
+
+class Far:
+    """The far end: takes everything, answers with how much it took when the near side is done."""
+
+    def __init__(self) -> None:
+        self.took: list[int] = []
+        self.broken = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.took.append(0)
+        mine = len(self.took) - 1
+        try:
+            while chunk := await reader.read(10_000):
+                self.took[mine] += len(chunk)
+            writer.write(str(self.took[mine]).encode())
+            await writer.drain()
+        except ConnectionError:
+            self.broken += 1
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def far_end() -> AsyncIterator[tuple[Far, int]]:
+    far = Far()
+    server = await asyncio.start_server(far.serve, "127.0.0.1", 0)
+    async with server:
+        yield far, server.sockets[0].getsockname()[1]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what the other end will see before long."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - counters of sockets ring no bell
+            await asyncio.sleep(0.01)
+
+
+async def send(link: FaultyLink, content: bytes) -> bytes:
+    """Send everything and wait for the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    try:
+        writer.write(content)
+        await writer.drain()
+        writer.write_eof()
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_sound_line_passes_everything_both_ways_and_counts_it() -> None:
+    async with far_end() as (_, port), a_faulty_link("127.0.0.1", port) as link:
+        assert await send(link, b"x" * 1_000_000) == b"1000000"
+        assert (link.sent, link.up, link.down, link.cuts) == (1_000_000, 1_000_000, 7, 0)
+
+
+async def test_a_line_is_cut_to_the_byte_and_both_sides_are_told() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port, cut_after=300_001) as link:
+        with pytest.raises(ConnectionError):
+            await send(link, b"x" * 5_000_000)
+        await until(lambda: far.broken == 1)
+        assert (link.up, link.cuts) == (300_001, 1)
+        assert far.took[0] <= 300_001
+        assert await send(link, b"y" * 10) == b"10"
+
+
+async def test_a_line_may_be_cut_again_and_again() -> None:
+    left = [1000, 1000]
+    async with (
+        far_end() as (_, port),
+        a_faulty_link("127.0.0.1", port, cut_after=1000, next_cut=lambda: left.pop() if left else None) as link,
+    ):
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                await send(link, b"x" * 500_000)
+        assert await send(link, b"x" * 500_000) == b"500000"
+        assert (link.cuts, link.up) == (3, 503_000)
+
+
+async def test_a_long_line_takes_its_time() -> None:
+    async with far_end() as (_, port), a_faulty_link("127.0.0.1", port, latency=0.1) as link:
+        began = time.monotonic()
+        assert await send(link, b"x") == b"1"
+        assert 0.2 <= time.monotonic() - began < 5
+
+
+async def test_a_narrow_line_lets_through_no_more_than_it_can() -> None:
+    async with far_end() as (_, port), a_faulty_link("127.0.0.1", port, bandwidth=1_000_000) as link:
+        began = time.monotonic()
+        assert await send(link, b"x" * 300_000) == b"300000"
+        assert time.monotonic() - began >= 0.3
+
+
+async def test_a_half_open_line_passes_nothing_and_tells_nobody() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port) as link:
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"x" * 10)
+        await until(lambda: link.up == 10)
+        link.is_half_open = True
+        writer.write(b"y" * 10)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(), 0.2)
+        assert (link.up, far.broken, far.took) == (10, 0, [10])
+        link.is_half_open = False
+        writer.write_eof()
+        assert await reader.read() == b"20"
+        writer.close()
