@@ -175,8 +175,9 @@ async def test_a_sender_is_told_what_it_subscribes_to_and_nothing_else(wanted: s
 async def test_a_sender_that_does_not_subscribe_is_owed_nothing() -> None:
     town = a_town(H33_05={"subscriptions": {}})
     await town.sent()
-    await town.pass_time(3)
+    await town.work()
     assert await town.ledger.owing() == []
+    await town.pass_time(3)
     assert told(town) == []
     assert [each["receipt"] for each in await town.journal("receipt")] == ["accepted", "delivered"]
 
