@@ -27,7 +27,7 @@ from gateway.core.delivery import (
     State,
 )
 from gateway.core.faults import IllegalStep
-from gateway.ports import Change, Derived, HeldFile, Ledger, NewMessage, RegistryRow
+from gateway.ports import Accepted, Change, Derived, HeldFile, Ledger, NewMessage, RegistryRow
 from gateway.store.memory import MemoryLedger
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, a_digest, a_key, a_message, an_attempt, an_audit_row
@@ -123,8 +123,13 @@ class TwoLedgers(RuleBasedStateMachine):
     @rule(wanted=st.lists(messages(), min_size=1, max_size=4))
     def accept(self, wanted: list[dict[str, Any]]) -> None:
         batch = [self.made(of) for of in wanted]
-        self.both(lambda ledger: ledger.accept_many(batch))
-        self.remember([delivery for message in batch for delivery in message.deliveries])
+        answers = self.both(lambda ledger: ledger.accept_many(batch))
+        kept = [
+            one
+            for one, answer in zip(batch, answers, strict=True)
+            if answer == Accepted(one.id, one.recipients, one.receipt)
+        ]
+        self.remember([delivery for message in kept for delivery in message.deliveries])
 
     @rule(wanted=st.dictionaries(_systems, st.integers(1, 3), min_size=1), length=st.integers(1, 60), owner=_systems)
     def claim(self, wanted: dict[str, int], length: int, owner: str) -> None:

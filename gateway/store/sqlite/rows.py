@@ -121,7 +121,10 @@ def move(connection: sqlite3.Connection, deliveries: Sequence[tuple[int, Deliver
 
 
 def matching(connection: sqlite3.Connection, expected: Sequence[Delivery]) -> dict[int, int]:
-    """Place in ``expected`` -> ``seq``, of those that are in the table exactly so."""
+    """Place in ``expected`` -> ``seq``, of those that are in the table exactly so.
+
+    What never changes follows from the id, so only what a step may change is compared.
+    """
     found: dict[int, int] = {}
     rows = [(place, delivery.id, *moving(delivery)) for place, delivery in enumerate(expected)]
     for chunk in chunks(rows):
