@@ -75,7 +75,8 @@ class Desk:
     sent: list[Envelope] = field(default_factory=list)
 
     async def work(self) -> None:
-        """Post until it is enough, then a little more."""
+        """Once the bus listens, post until it is enough, then a little more."""
+        await self._listens()
         for number in range(_ENOUGH):
             if self.enough.is_set():
                 break
@@ -85,6 +86,14 @@ class Desk:
                 await asyncio.wait_for(self.enough.wait(), pause * self.chance.random())
         for _ in range(_LAST):
             await self._one_more()
+
+    async def _listens(self) -> None:
+        while True:
+            try:
+                async with self.session.get(f"{self.url}/health/live"):
+                    return
+            except UNKNOWN:
+                await asyncio.sleep(_PAUSE)
 
     async def _one_more(self) -> None:
         size = 1 if self.chance.random() < 0.7 else self.chance.randint(2, 5)
