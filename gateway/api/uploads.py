@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from email.utils import formatdate
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import ClientPayloadError, hdrs, web
 
@@ -34,6 +35,7 @@ _CHECKSUM: Final = "Upload-Checksum"
 _OVERRIDE: Final = "X-HTTP-Method-Override"
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}\Z", re.ASCII)
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z", re.ASCII)
 _LONGEST_NAME: Final = 255
 
 _Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -94,11 +96,19 @@ async def _begin(request: web.Request) -> web.Response:
     upload = await uploads.begin(
         system, size, sha256=_digest(told), media_type=_type(told), metadata=words if told else ""
     )
-    headers: dict[str, str] = {hdrs.LOCATION: f"{COLLECTION}/{upload.id}"}
+    headers: dict[str, str] = {hdrs.LOCATION: f"{_here(request)}{COLLECTION}/{upload.id}"}
     if has_piece:
         upload = await _take(request, system, upload.id, 0)
         headers[_OFFSET] = str(upload.offset)
     return web.Response(status=201, headers={**headers, **_expiry(request, upload)})
+
+
+def _here(request: web.Request) -> str:
+    """The gateway as its caller reaches it: some clients take whole addresses only, some come by their own line."""
+    public_url = request.app[DOORS].public_url
+    host = request.headers.get(hdrs.HOST, "")
+    is_told = _HOST.match(host) is not None and host.lower() != urlsplit(public_url).netloc.lower()
+    return f"{request.scheme}://{host}" if is_told else public_url
 
 
 async def _head(request: web.Request) -> web.Response:

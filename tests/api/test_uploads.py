@@ -42,7 +42,13 @@ async def begin(hall: Hall, size: int = len(CONTENT), *, who: str = ME, words: s
     """A new upload; answers its path."""
     answer = await tus(hall, "POST", "/v1/uploads", who=who, Upload_Length=size, Upload_Metadata=words)
     assert answer.status == 201, answer.body
-    return answer.headers["Location"]
+    return where(hall, answer)
+
+
+def where(hall: Hall, answer: Answer) -> str:
+    """The path of the upload that was begun."""
+    assert answer.headers["Location"].startswith(f"{hall.url}/v1/uploads/")
+    return answer.headers["Location"].removeprefix(hall.url)
 
 
 async def piece(hall: Hall, path: str, offset: int, data: bytes, **headers: Any) -> Answer:
@@ -185,7 +191,24 @@ async def test_an_upload_may_bring_its_first_piece_along(hall: Hall) -> None:
     )  # fmt: skip
 
     assert (answer.status, answer.headers["Upload-Offset"]) == (201, "7")
-    assert await stands(hall, answer.headers["Location"]) == 7
+    assert await stands(hall, where(hall, answer)) == 7
+
+
+@pytest.mark.parametrize(
+    ("host", "base"),
+    [
+        ("lgsp.example.vn", "https://lgsp.example.vn"),
+        ("LGSP.example.vn", "https://lgsp.example.vn"),
+        ("gateway.inside:8600", "http://gateway.inside:8600"),
+        ("[::1]:8600", "http://[::1]:8600"),
+        ('evil"><', "https://lgsp.example.vn"),
+        ("a/b@c", "https://lgsp.example.vn"),
+    ],
+)
+async def test_an_upload_is_found_by_the_line_its_client_came_by(hall: Hall, host: str, base: str) -> None:
+    answer = await tus(hall, "POST", "/v1/uploads", Upload_Length=5, Host=host)
+
+    assert answer.headers["Location"].startswith(f"{base}/v1/uploads/")
 
 
 async def test_what_was_said_about_a_file_is_given_back(hall: Hall) -> None:
