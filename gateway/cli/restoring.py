@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,10 +37,16 @@ class Restored:
 
 def look(archive: Path, folder: Path, *, force: bool) -> Restored:
     """Read the whole archive, and look at the place; raises Misconfigured as :func:`restore` would. Writes nothing."""
-    head = read_archive(archive)
-    _check_program(archive, head)
-    _check_place(folder, head, force=force)
-    return Restored(head, folder)
+    is_checked = False
+
+    def place(head: Mapping[str, Any], _: str) -> None:
+        nonlocal is_checked
+        if not is_checked:
+            _check_program(archive, head)
+            _check_place(folder, head, force=force)
+            is_checked = True
+
+    return Restored(read_archive(archive, place), folder)
 
 
 def restore(archive: Path, folder: Path, *, force: bool) -> Restored:
@@ -71,12 +77,17 @@ def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool) -> Rest
     made = scratch / "province"
     made.mkdir(mode=0o755)
 
+    is_checked = False
+
     def place(head: Mapping[str, Any], name: str) -> Path:
-        _check_program(archive, head)  # before anything is written
-        _check_place(folder, head, force=force)
+        nonlocal is_checked
+        if not is_checked:  # before anything is written
+            _check_program(archive, head)
+            _check_place(folder, head, force=force)
+            is_checked = True
         return scratch / name
 
-    head = read_archive(archive, _once(place), scratch=scratch)
+    head = read_archive(archive, place, scratch=scratch)
     restored = Restored(head, folder)
     _make_folders(made, head)
     settings = read_settings(made, {})
@@ -112,18 +123,6 @@ def _make_folders(made: Path, head: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} lies outside the province folder")
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(int(mode) & 0o777)
-
-
-def _once(place: Callable[[Mapping[str, Any], str], Path]) -> Callable[[Mapping[str, Any], str], Path]:
-    """``place``, with its checks made for the first file alone."""
-    first: list[Path] = []
-
-    def placed(head: Mapping[str, Any], name: str) -> Path:
-        if not first:
-            first.append(place(head, "."))
-        return first[0] / name
-
-    return placed
 
 
 def _place_data(restored: Restored, scratch: Path, made: Path, settings: Settings) -> None:
