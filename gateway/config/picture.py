@@ -10,6 +10,7 @@ from gateway.config.rows import Row
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Agency, Directory, Provision, System, read_certificate
 from gateway.core.moments import parse_duration
+from gateway.core.rate import Rate
 from gateway.core.retry import RetryPolicy
 
 _EVERYONE: Final = ("*",)
@@ -66,6 +67,7 @@ def _system(code: str, body: Mapping[str, Any]) -> System:
         certificates=tuple(read_certificate(pem) for pem in body.get("certificates_pem", ())),
         secret_hash=body.get("secret_hash"),
         webhook_secret_file=body.get("webhook_secret_file"),
+        rate=Rate(**body["rate"]) if "rate" in body else None,
         settings=body.get("settings", {}),
         subscriptions={each["contract"]: _subscription(each) for each in body.get("subscriptions", ())},
         provides=tuple(Provision(p["contract"], p["version"], p["url"]) for p in body.get("provides", ())),

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.jws import PublicKey, is_usable, thumbprint
+from gateway.core.rate import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class System:
     #: scrypt of the client secret as ``SALT$HASH`` in hex; None where the system has no secret.
     secret_hash: str | None = None
     webhook_secret_file: str | None = None
+    #: How fast it may send; None means as fast as it likes.
+    rate: Rate | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     provides: tuple[Provision, ...] = ()

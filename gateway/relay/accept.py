@@ -28,12 +28,13 @@ from gateway.core.envelope import (
     refuse_gateway_attributes,
     seal,
 )
-from gateway.core.faults import Fault, Rejected, Text
+from gateway.core.faults import Busy, Fault, Rejected, Text
 from gateway.core.judgement import Judge, Judged, expired_fault
 from gateway.core.jws import Signer
 from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
 from gateway.core.routing import Route
 from gateway.ports import Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
+from gateway.relay.pace import Paces
 
 #: From this many envelopes on, a batch is judged in a worker thread: the signatures release the interpreter.
 _THREAD_FROM: Final = 8
@@ -76,6 +77,7 @@ class Accept:
     pulling: frozenset[str]
     clock: Clock
     refusals: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    paces: Paces = field(default_factory=Paces)
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting."""
@@ -133,6 +135,7 @@ class Accept:
     async def _keep(
         self, judged: Sequence[Judged], raws: Sequence[bytes], now: float, address: str
     ) -> list[Accepted | Fault]:
+        judged = self.paces.kept(judged, now)
         answers: list[Accepted | Fault | None] = [None] * len(judged)
         await self._answer_repeats(judged, answers)
         fresh: dict[int, NewMessage] = {}
@@ -249,7 +252,7 @@ class Accept:
         for one in refused:
             if one.fault is None:
                 continue
-            if one.source is None:
+            if one.source is None or isinstance(one.fault, Busy):
                 self.refusals[address, int(now // 60), one.fault.problem] += 1
                 continue
             details: dict[str, Any] = {"problem": one.fault.problem, "address": address}

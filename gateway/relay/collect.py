@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from gateway.checkpoints import reach
 from gateway.core.directory import Directory, System
-from gateway.core.faults import Busy, Fault, Text
+from gateway.core.faults import Busy, Fault, Rejected, Text
 from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
 from gateway.relay.accept import Accept
 
 BATCH: Final = 50
 _GRANT_TRIES: Final = 3
+#: A system that cannot be asked is asked again after 2, 4, 8 … seconds, at most this many.
+LONGEST_REST: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -37,10 +39,17 @@ class Collect:
     collects: Callable[[System], bool]
     clock: Clock
     file_limit: int
+    #: Systems that could not be asked: how often in a row, and until when they are left alone.
+    _rests: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     async def once(self) -> int:
         """Collect from every system that cannot send; answers how many items were settled."""
-        systems = [system for system in self.directory().systems.values() if self.collects(system)]
+        now = self.clock.now()
+        systems = [
+            system
+            for system in self.directory().systems.values()
+            if self.collects(system) and self._rests.get(system.name, (0, 0.0))[1] <= now
+        ]
         counts = await asyncio.gather(*(self._from(system) for system in systems))
         return sum(counts)
 
@@ -49,8 +58,12 @@ class Collect:
             adapter = self.adapter_of(system)
             items = await adapter.collect(BATCH)
         except Exception as error:  # noqa: BLE001 - one agency's trouble must not stop the others'
+            failures = self._rests.get(system.name, (0, 0.0))[0] + 1
+            rest = min(LONGEST_REST, 2.0 ** min(failures, 10))
+            self._rests[system.name] = failures, self.clock.now() + rest
             log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
             return 0
+        self._rests.pop(system.name, None)
         settled = 0
         for item in items:
             try:
@@ -64,8 +77,12 @@ class Collect:
         if isinstance(item, Uncollectable):
             await self._refused(system, adapter, item.token, item.reason, item.detail)
             return 1
-        for each in item.files:
-            await self._keep(each, system)
+        try:
+            for each in item.files:
+                await self._keep(each, system)
+        except Rejected as fault:
+            await self._refused(system, adapter, item.token, fault.problem, fault.detail)
+            return 1
         reach("collect.files-kept")
         members = {**item.event, "source": system.name}
         answer = await self.accept.for_system(system, members, hashlib.sha256(item.origin).hexdigest())

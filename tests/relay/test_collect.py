@@ -137,16 +137,32 @@ async def test_one_agencys_trouble_does_not_stop_the_others() -> None:
     town.desk(NAME).outbox.append(an_item(town, origin=b"waits"))
     assert await town.collect.once() == 1
     assert town.desk(NAME).settled == []
+    assert await town.collect.once() == 0, "it is left alone for a while"
+    town.clock.moment += 2.0
     assert await town.collect.once() == 1
     assert town.desk(NAME).settled == [("1.edxml", None)]
 
 
-async def test_one_items_trouble_does_not_stop_the_next_and_it_is_asked_for_again(town: Town) -> None:
+async def test_a_system_that_cannot_be_asked_is_asked_less_and_less_often_but_at_least_once_a_minute() -> None:
+    town = a_town(H33_05=FOLDER)
+    town.desk(NAME).script = [TransientFailure("the share is gone") for _ in range(1000)]
+    for _ in range(600):
+        await town.collect.once()
+        town.clock.moment += 1.0
+
+    asked = 1000 - len(town.desk(NAME).script)
+    assert 10 < asked < 20
+
+
+async def test_an_item_with_a_file_over_the_limit_is_refused_and_the_next_one_taken(town: Town) -> None:
     big = a_file(b"x" * 2000)  # over the limit of this town's files
     town.desk(NAME).outbox += [an_item(town, "big", b"big", files=(big,)), an_item(town, "small", b"small")]
-    assert await town.collect.once() == 1
-    assert town.desk(NAME).settled == [("small", None)]
-    assert [item.token for item in town.desk(NAME).outbox] == ["big"]
+    assert await town.collect.once() == 2
+    (token, refusal), taken = town.desk(NAME).settled
+    assert token == "big"
+    assert refusal is not None
+    assert refusal[0] == "too-large"
+    assert taken == ("small", None)
 
 
 async def test_only_systems_that_are_collected_from_are_asked(town: Town) -> None:
