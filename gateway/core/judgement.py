@@ -151,7 +151,13 @@ class Judge:
     def _conforming(self, event: Event) -> Contract:
         contract = self.catalog.contract(event.type)
         version = self.catalog.find(event.type, event.version)
-        if contract is None or version is None or contract.kind != "message" or event.type.startswith("receipt."):
+        if (
+            contract is None
+            or version is None
+            or version.state == "retired"
+            or contract.kind != "message"
+            or event.type.startswith("receipt.")
+        ):
             raise Rejected(
                 "unknown-contract",
                 Text(

@@ -13,6 +13,7 @@ from gateway.core.delivery import Delivery
 class NewMessage:
     """A message that passed every check, with its deliveries and its signed receipt, ready to be kept.
 
+    ``receipt_payload`` is empty for the gateway's own messages, which earn no receipt.
     ``digest`` is lower-case hex SHA-256 of the envelope; ``repeat_digest`` that of the payload bytes (of an
     unsigned event: of the bytes as posted). ``deliveries`` are all queued: the ledger blocks those whose lane
     is busy and holds those whose destination is on hold. ``files`` are the SHA-256 (hex) that ``data`` names.
@@ -97,7 +98,8 @@ class Change:
     """A step of one delivery: written only where it still is exactly as ``before``, with its attempt if any.
 
     ``leaf`` is a receipt payload (an outcome of the delivery) kept in the journal by the same transaction;
-    ``proof`` the recipient's own checked receipt (compact JWS), kept with the delivery.
+    ``proof`` the recipient's own checked receipt (compact JWS), kept with the delivery; ``audit`` who did it and
+    why, where a person did.
     """
 
     before: Delivery
@@ -105,6 +107,7 @@ class Change:
     attempt: Attempt | None = None
     leaf: bytes | None = None
     proof: bytes | None = None
+    audit: AuditRow | None = None
 
 
 @dataclass(frozen=True, slots=True)

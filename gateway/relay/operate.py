@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.core.delivery import Delivery, Discarded, Replayed, Signal
 from gateway.core.directory import Directory
 from gateway.core.faults import IllegalStep, Rejected, Text
-from gateway.ports import AuditRow, Change, Clock, Ledger
+from gateway.ports import AuditRow, Clock, Ledger
 from gateway.relay.settle import Origin, Settlement
 
 _TRIES: Final = 5
@@ -62,10 +62,9 @@ class Operate:
                     ),
                 )
             origin = Origin(record.id, record.digest, record.type, record.recipients)
-            change: Change = self.settlement.change(delivery, signal, origin, at=now)
+            change = replace(self.settlement.change(delivery, signal, origin, at=now), audit=row)
             (written,) = await self.ledger.record_many([change], now=now)
             if written:
-                await self.ledger.audit([row])
                 return change.after
         raise IllegalStep(
             "illegal-state",

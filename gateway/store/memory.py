@@ -72,7 +72,8 @@ class MemoryLedger:
         if missing := self._missing(None if new.is_own else new.source, new.files):
             return FilesMissing(missing)
         self._messages[new.key] = new
-        self._journal.append(("receipt", new.receipt_payload))
+        if new.receipt_payload:
+            self._journal.append(("receipt", new.receipt_payload))
         for delivery in new.deliveries:
             lane = [] if delivery.lane is None else self._lanes.setdefault(delivery.lane, [])
             self._put(as_blocked(delivery) if lane else delivery, new.accepted_at)
@@ -185,6 +186,8 @@ class MemoryLedger:
             self._attempts.setdefault(after.id, []).append(change.attempt)
         if change.leaf is not None:
             self._journal.append(("receipt", change.leaf))
+        if change.audit is not None:
+            self._journal.append(("audit", audit_leaf(change.audit)))
         if after.owes_outcome and change.leaf is not None:
             self._owed[after.id] = change.leaf
         if change.proof is not None:

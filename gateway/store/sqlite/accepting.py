@@ -125,7 +125,8 @@ class _Batch:
             new.repeat_digest, json.dumps(new.recipients, ensure_ascii=False), new.receipt,
         ))  # fmt: skip
         self.bodies.append((seq, new.envelope))
-        self.leaves.append(("receipt", new.receipt_payload))
+        if new.receipt_payload:
+            self.leaves.append(("receipt", new.receipt_payload))
         self.files += [(seq, sha256) for sha256 in files]
         for delivery in new.deliveries:
             self.last_delivery += 1

@@ -79,6 +79,7 @@ def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) 
         "journal (kind, body)",
         [("receipt", change.leaf) for _, change, _ in done if change.leaf is not None],
     )
+    audit(connection, [change.audit for _, change, _ in done if change.audit is not None])
     for seq, change, _ in done:
         if change.after.owes_outcome and change.leaf is not None:
             connection.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (seq, change.leaf))
