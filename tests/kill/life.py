@@ -22,7 +22,8 @@ from tests.kill.traffic import DESKS, Desk
 
 #: A point that traffic does not reach in this time (seconds) is not on the way of a message.
 _REACHED: Final = 20.0
-_DRAINED: Final = 30.0
+#: Less than a push lease, which a process that starts must take back at once.
+_DRAINED: Final = 25.0
 _LOOK: Final = 0.05
 
 

@@ -77,7 +77,8 @@ async def test_a_bus_killed_at_this_point_keeps_its_word(
         await stage.begin()
 
     seeds = [f"{point} {number}" for number in range(rounds)]
-    assert not broken(await play(templates, tmp_path, seeds, once))
+    found = broken(await play(templates, tmp_path, seeds, once))
+    assert not found, found
 
 
 async def test_a_bus_killed_at_any_moment_keeps_its_word(
@@ -91,7 +92,8 @@ async def test_a_bus_killed_at_any_moment_keeps_its_word(
         await stage.begin()
 
     seeds = [f"any moment {number}" for number in range(rounds)]
-    assert not broken(await play(templates, tmp_path, seeds, at_any_moment))
+    found = broken(await play(templates, tmp_path, seeds, at_any_moment))
+    assert not found, found
 
 
 async def test_a_bus_killed_again_and_again_keeps_its_word(
@@ -104,4 +106,5 @@ async def test_a_bus_killed_again_and_again_keeps_its_word(
         await stage.begin()
 
     seeds = [f"again and again {number}" for number in range(rounds)]
-    assert not broken(await play(templates, tmp_path, seeds, again_and_again))
+    found = broken(await play(templates, tmp_path, seeds, again_and_again))
+    assert not found, found
