@@ -13,10 +13,11 @@ from gateway.store.sqlite.ledger import SqliteLedger
 from tests.conformance.ledger_accepting import Accepting, Files, Keeping
 from tests.conformance.ledger_lanes import Lanes
 from tests.conformance.ledger_office import Office
+from tests.conformance.ledger_outages import Outages
 from tests.conformance.ledger_steps import Holds, Leases, Looking, Steps
 
 
-class LedgerSuite(Accepting, Files, Keeping, Lanes, Leases, Steps, Holds, Looking, Office):
+class LedgerSuite(Accepting, Files, Keeping, Lanes, Leases, Steps, Holds, Looking, Outages, Office):
     """Every promise; a backend adds how to make its ledger in an empty folder."""
 
     def new_ledger(self, folder: Path) -> Ledger:
