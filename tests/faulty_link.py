@@ -66,6 +66,7 @@ class FaultyLink:
         far: asyncio.StreamWriter | None = None
         try:
             far_reader, far = await asyncio.open_connection(*self.target, limit=CHUNK)
+            far.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_up(reader, far))
                 group.create_task(self._pass_down(far_reader, writer))
