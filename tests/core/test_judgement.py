@@ -142,6 +142,13 @@ def test_a_contract_or_version_that_there_is_not_is_unknown(kind: str, version: 
     assert problem(type=kind, dataschema=f"urn:lgsp:contract:{kind}:{version}") == "unknown-contract"
 
 
+def test_a_version_that_is_retired_is_gone() -> None:
+    contract = CATALOG.contracts["document.issued"]
+    versions = tuple(replace(each, state="retired") if each.label == "1.0" else each for each in contract.versions)
+    judge = Judge(TOWN.directory, Catalog.of([replace(contract, versions=versions)]))
+    assert problem(judge) == "unknown-contract"
+
+
 @pytest.mark.parametrize("kind", ["receipt.delivered", "receipt.refused", "receipt.expired", "receipt.discarded"])
 def test_receipts_come_from_the_gateway_alone(kind: str) -> None:
     assert problem(type=kind, dataschema=f"urn:lgsp:contract:{kind}:1.0") == "unknown-contract"
