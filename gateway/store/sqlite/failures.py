@@ -38,7 +38,7 @@ class SqliteFailures:
 
     async def look(self, *, limit: int = 1000) -> int:
         """Give class and fingerprint to what died."""
-        return await self._ledger.write(_LOOK, limit)
+        return await self._ledger.write(_LOOK, limit) if await self._ledger.read(_is_any_new) else 0
 
     async def groups(self, sought: Sought, *, now: float, limit: int = 200) -> list[Group]:
         """Groups, the largest first."""
@@ -67,6 +67,13 @@ _FILL: Final = (
     "UPDATE failures SET error = v.column2, fingerprint = v.column3, failed_at = v.column4 FROM (VALUES ",
     ") AS v WHERE failures.delivery_seq = v.column1",
 )
+
+
+def _is_any_new(connection: sqlite3.Connection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM failures INDEXED BY failures_new WHERE fingerprint IS NULL LIMIT 1"
+    ).fetchone()
+    return found is not None
 
 
 def _look(connection: sqlite3.Connection, limit: int) -> int:
@@ -239,6 +246,26 @@ def merged(one: Group, other: Group) -> Group:
     )  # fmt: skip
 
 
+def stuck(connection: sqlite3.Connection, sought: Sought, now: float) -> list[int]:
+    """The places (``seq``) of what is stuck or held and meant, in order of acceptance."""
+    return [row[8] for row, _ in _stuck_meant(connection, sought, now, 0)]
+
+
+def _stuck_meant(
+    connection: sqlite3.Connection, sought: Sought, now: float, seen: int
+) -> Iterator[tuple[Any, Diagnosis]]:
+    condition, values = _conditions(sought, _STUCK_NAMES)
+    rows = connection.execute(
+        f"{_STUCK_ROWS} SELECT recipient, contract, error, is_pulled, is_tried, outcome, status, detail, seq, at"
+        f" FROM stuck WHERE {condition} AND seq > :seen ORDER BY seq",
+        {**values, **_thresholds(now), "seen": seen},
+    )
+    for row in rows:
+        found = _understood(list(row[:8]))
+        if _is_meant(sought, found):
+            yield row, found
+
+
 # ---------------------------------------------------------------------------------------------------------- members
 
 _TOLD: Final = "d.seq, d.id, m.id, m.source, d.recipient, d.contract, d.state, d.cause, d.attempts"
@@ -274,15 +301,7 @@ def _dead_members(
 def _stuck_members(
     connection: sqlite3.Connection, sought: Sought, now: float, seen: int, limit: int
 ) -> Iterator[tuple[int, Failed]]:
-    condition, values = _conditions(sought, _STUCK_NAMES)
-    rows = connection.execute(
-        f"{_STUCK_ROWS} SELECT recipient, contract, error, is_pulled, is_tried, outcome, status, detail, seq, at"
-        f" FROM stuck WHERE {condition} AND seq > :seen ORDER BY seq",
-        {**values, **_thresholds(now), "seen": seen},
-    )
-    understood = ((row, _understood(list(row[:8]))) for row in rows)
-    meant = ((row, found) for row, found in understood if _is_meant(sought, found))
-    for row, found in list(islice(meant, limit)):
+    for row, found in list(islice(_stuck_meant(connection, sought, now, seen), limit)):
         told = connection.execute(
             f"SELECT {_TOLD}, {_TRIED} FROM deliveries d CROSS JOIN messages m ON m.seq = d.message_seq"
             f" {_LAST.format(seq='d.seq')} WHERE d.seq = ?",

@@ -53,13 +53,13 @@ CREATE TABLE replay_items (
   delivery_seq INTEGER NOT NULL REFERENCES deliveries (seq),
   outcome TEXT NOT NULL,          -- waiting, skipped, sent, held, failing, delivered, failed, expired, discarded
   reason TEXT,                    -- why it was skipped
-  replays INTEGER,                -- which replay of the delivery this was
+  replays INTEGER,                -- the delivery's count of replays after its turn
   PRIMARY KEY (operation, delivery_seq)
 ) STRICT, WITHOUT ROWID;
 -- counts, what comes next, what is under way
 CREATE INDEX replay_items_by_outcome ON replay_items (operation, outcome, delivery_seq);
--- whose end is still to come
-CREATE INDEX replay_items_open ON replay_items (delivery_seq) WHERE outcome IN ('sent', 'held', 'failing');
+-- whose outcome may still change
+CREATE INDEX replay_items_open ON replay_items (delivery_seq) WHERE outcome IN ('sent', 'held', 'failing', 'failed');
 
 CREATE TRIGGER delivery_replayed AFTER UPDATE OF state ON deliveries WHEN NEW.replays > 0 BEGIN
   UPDATE replay_items SET outcome = CASE
@@ -68,5 +68,5 @@ CREATE TRIGGER delivery_replayed AFTER UPDATE OF state ON deliveries WHEN NEW.re
       WHEN NEW.attempts > NEW.spent THEN 'failing'
       ELSE 'sent'
     END
-    WHERE delivery_seq = NEW.seq AND replays = NEW.replays AND outcome IN ('sent', 'held', 'failing');
+    WHERE delivery_seq = NEW.seq AND replays = NEW.replays AND outcome IN ('sent', 'held', 'failing', 'failed');
 END;
