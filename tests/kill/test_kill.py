@@ -67,6 +67,10 @@ def broken(played: Sequence[Round]) -> str:
     return "\n".join(str(each) for each in played if each.broken)
 
 
+def test_points_that_are_passed_seldom_are_points() -> None:
+    assert SELDOM.keys() <= CHECKPOINTS.keys()
+
+
 @pytest.mark.parametrize("point", CHECKPOINTS)
 async def test_a_bus_killed_at_this_point_keeps_its_word(
     point: str, rounds: int, templates: Sequence[Template], tmp_path: Path

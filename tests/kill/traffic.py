@@ -35,7 +35,7 @@ _EASY: Final = 0.25
 _ENOUGH: Final = 60
 #: After it was told to finish, a desk makes so many more: the lanes go on over the crash.
 _LAST: Final = 2
-_PAUSE: Final = 0.02
+_PAUSE: Final = 0.04
 _LIFE_OF_EXPIRING: Final = 0.8
 _RECIPIENTS: Final = (*PUSHED, PULLED)
 
