@@ -13,8 +13,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PROVINCE ?= var/province
 ROUNDS ?= 50
+BENCH ?=
 
-.PHONY: help setup check test kill demo run lock clean
+.PHONY: help setup check test kill bench demo run lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +56,9 @@ states: $(STAMP) ## draw the table of a delivery's states into ARCHITECTURE.md
 
 kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
 	$(BIN)/python -m pytest tests/kill --rounds=$(ROUNDS)
+
+bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench BENCH='--only latency'
+	@$(BIN)/lgsp bench $(BENCH)
 
 demo: $(STAMP) ## a small province on this machine: a story that ends by itself
 	@$(BIN)/lgsp demo

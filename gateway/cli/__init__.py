@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {
     "contracts": "gateway.cli.contracts:contracts",
     "convert": "gateway.cli.convert:convert",
     "mock": "gateway.cli.mock:mock",
+    "bench": "gateway.cli.bench.command:bench",
 }
 
 
