@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from gateway.api import (
+    address_book,
     contracts,
     directory,
     docs,
@@ -19,6 +20,7 @@ from gateway.api import (
     health,
     inbox,
     keys,
+    me,
     messages,
     metrics,
     problems,
@@ -42,6 +44,8 @@ ROUTES: Final = (
     web.post("/v1/messages", submit.submit),
     web.get("/v1/messages/{id}", messages.message),
     web.get("/v1/messages/{id}/envelope", messages.envelope),
+    web.get("/v1/me", me.me),
+    web.get("/v1/agencies", address_book.agencies),
     web.get("/v1/certificates/{thumbprint}", directory.certificate),
     web.get("/v1/contracts", contracts.contracts),
     web.get("/v1/contracts/{name}/{version}", contracts.contract),
@@ -89,6 +93,7 @@ def make_app(doors: Doors) -> web.Application:
     app[INTAKE] = Intake(doors.limits.intake)
     app[tokens.SLOWLY] = tokens.Slowly()
     app[CLOSING] = asyncio.Event()
+    app[address_book.BOOKS] = address_book.Books()
     app[docs.PAGES] = docs.Pages.of(doors.public_url)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.handler, expect_handler=_continue)
