@@ -33,7 +33,9 @@ def script(page: str, port: int) -> str:
     """The page's shell blocks as one script, on a port of its own; it ends by stopping the gateway it started."""
     setup, seat = blocks(page, "sh")
     setup = setup.replace("make setup\n", "").replace('"$PWD/.venv/bin:$PATH"', f'"{ROOT}/.venv/bin:$PATH"')
-    setup = setup.replace("lgsp init tinh && cd tinh", f"lgsp init tinh && cd tinh && sed -i s/860[0]/{port}/ lgsp.toml")
+    setup = setup.replace(
+        "lgsp init tinh && cd tinh", f"lgsp init tinh && cd tinh && sed -i s/860[0]/{port}/ lgsp.toml"
+    )
     wait = f"until curl -fsS http://127.0.0.1:{port}/health/ready >/dev/null 2>&1; do sleep 0.1; done\n"
     take = "lgsp inbox --as H33.05/dms --take --json\n"
     python = "\n".join(f"python - <<'PY'\n{code}PY" for code in blocks(page, "python"))
