@@ -130,7 +130,9 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None
         migrate(connection, path, migrations())
         with pytest.raises(sqlite3.OperationalError, match="already exists"):
             migrate(connection, path, [*migrations(), broken])
-        assert connection.execute("SELECT number FROM schema_versions").fetchall() == [(each.number,) for each in migrations()]
+        assert connection.execute("SELECT number FROM schema_versions").fetchall() == [
+            (each.number,) for each in migrations()
+        ]
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'extra'").fetchall() == []
 
 
