@@ -110,6 +110,7 @@ def make_app(doors: Doors) -> web.Application:
 
     async def close(app: web.Application) -> None:
         app[CLOSING].set()
+        doors.uploads.stop()
 
     app.on_response_prepare.append(uploads.speak_tus)
     app.on_response_prepare.append(finish)

@@ -130,6 +130,11 @@ class Uploads:
             if not await self.partials.drop(upload):
                 raise _busy_elsewhere()
 
+    def stop(self) -> None:
+        """End every piece that is being written; what came of it is kept."""
+        for turn in self._turns.values():
+            turn.hurry()
+
     def expires(self, upload: Upload) -> float:
         """The moment (seconds since 1970) from which the upload is forgotten unless more bytes come."""
         return upload.touched_at + LIFE

@@ -95,6 +95,27 @@ class SpoolSuite:
 
         assert files_in(tmp_path) == []
 
+    async def test_a_whole_file_is_adopted_as_it_is_and_stays_where_it_was(self, spool: Spool, tmp_path: Path) -> None:
+        content = os.urandom(700_000)
+        whole = tmp_path / "whole"
+        whole.write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+
+        for _ in range(2):
+            await spool.adopt(whole, sha256)
+            assert spool.path(sha256).read_bytes() == whole.read_bytes() == content
+
+        assert len(files_in(tmp_path)) == 2
+        whole.unlink()
+        assert spool.path(sha256).read_bytes() == content
+        assert await spool.put(a_stream(content), limit=700_000) == (sha256, len(content))
+
+    async def test_a_file_that_is_not_there_is_not_adopted(self, spool: Spool, tmp_path: Path) -> None:
+        with pytest.raises(Busy):
+            await spool.adopt(tmp_path / "absent", "0" * 64)
+
+        assert files_in(tmp_path) == []
+
     async def test_what_is_removed_is_gone_and_may_come_again(self, spool: Spool) -> None:
         sha256, _ = await spool.put(a_stream(b"once"), limit=10)
 
