@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 import random
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -34,9 +35,11 @@ from gateway.relay.accept import Accept
 from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
+from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
+from gateway.relay.replay import Replay
 from gateway.relay.report import Report
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
@@ -45,6 +48,7 @@ from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.files import Files
 from gateway.store.sqlite import examination
 from gateway.store.sqlite.ledger import SqliteLedger
+from gateway.store.sqlite.replays import failures_and_replays
 from gateway.store.uploads import UploadFolder
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
@@ -110,10 +114,17 @@ def picture_of(settings: Settings, version: int, rows: list[RegistryRow], built_
     return Picture(directory, built_in.merged(Catalog.of(own)), operators_of(rows))
 
 
-def operate_on(ledger: Ledger, picture: Picture, clock: Clock | None = None) -> Operate:
+def operate_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Operate:
     """What an operator does, over a ledger that a gateway may be using at the same time."""
-    settlement = Settlement(lambda: picture.directory)
-    return Operate(ledger, lambda: picture.directory, settlement, clock or SystemClock())
+    return Operate(ledger, directory, Settlement(directory), clock or SystemClock())
+
+
+def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Operations:
+    """Operations on many deliveries, over a ledger that a gateway may be using at the same time."""
+    failures, replays = failures_and_replays(ledger)
+    return Operations(
+        replays, failures, ledger, directory, clock or SystemClock(), lambda: f"op-{secrets.token_hex(5)}"
+    )
 
 
 @dataclass(slots=True)
@@ -139,6 +150,8 @@ class Gateway:
     collect: Collect = field(init=False)
     sweep: Sweep = field(init=False)
     uploads: Uploads = field(init=False)
+    operations: Operations = field(init=False)
+    replay: Replay = field(init=False)
 
     @classmethod
     async def open(cls, settings: Settings, *, clock: Clock | None = None, ledger: Ledger | None = None) -> Gateway:
@@ -199,6 +212,11 @@ class Gateway:
             ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce, outages.down
         )
 
+        self.operations = operations_on(ledger, directory, clock)
+        self.replay = Replay(
+            self.operations.replays, self.operations.failures, ledger, settlement, directory, clock,
+            f"replay:{self.settings.system}:{secrets.token_hex(4)}", broker.announce,
+        )  # fmt: skip
         partials = UploadFolder(self.settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(self.settings.file_limit))
 
@@ -222,6 +240,9 @@ class Gateway:
             accept=self.accept,
             pull=self.pull,
             uploads=self.uploads,
+            failures=self.operations.failures,
+            operations=self.operations,
+            operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -234,6 +255,7 @@ class Gateway:
             readiness=self._readiness,
             public_url=self.settings.public_url,
             is_loopback=self.settings.host in _LOOPBACK,
+            approval_above=self.settings.approval_above,
         )
 
     async def start(self) -> None:
@@ -241,11 +263,14 @@ class Gateway:
         self._runner = web.AppRunner(make_app(self.doors()), access_log=None, shutdown_timeout=5.0)
         await self._runner.setup()
         await self._listen(self._runner)
+        if not self.keyring.remember():
+            log.warning("keyring.unwritable", folder=str(self.settings.signing_key.parent))
         self._spawn(self.dispatch.run())
         self._spawn(self._every(_SWEEP_EVERY, self.sweep.once))
         self._spawn(self._every(_UPLOADS_EVERY, self.uploads.sweep))
         self._spawn(self._every(_COLLECT_EVERY, self.collect.once))
         self._spawn(self._every(_REGISTRY_EVERY, self._look_at_registry))
+        self._spawn(self.replay.run())
         log.info("gateway.started", listen=f"{self.settings.host}:{self.port}", system=self.settings.system)
 
     async def _listen(self, runner: web.AppRunner) -> None:

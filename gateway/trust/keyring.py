@@ -32,11 +32,28 @@ class Keyring:
     @classmethod
     def read(cls, settings: Settings) -> Keyring:
         """The gateway's keys; raises Misconfigured naming the file, what is wrong and what would be right."""
-        files = sorted((settings.signing_key.parent / OLD).glob("*.crt"))
-        old = tuple(read_certificate_file(path, settings.shown(path)) for path in files)
         own = read_certificate_file(settings.certificate, settings.shown(settings.certificate))
+        files = sorted((settings.signing_key.parent / OLD).glob("*.crt"))
+        kept = (read_certificate_file(path, settings.shown(path)) for path in files)
+        old = tuple(each for each in kept if each.thumbprint != own.thumbprint)
         signer = _gateway_signer(settings, own)
         return cls(settings, signer, _webhook_signer(settings, signer), own, old)
+
+    def remember(self) -> bool:
+        """Put today's certificate beside the older ones; whether it is there now. So a new key makes nobody forget.
+
+        A folder that cannot be written is left as it is: whoever locked it keeps the old certificates, too.
+        """
+        path = self.settings.signing_key.parent / OLD / f"{self.certificate.thumbprint}.crt"
+        try:
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                part = path.with_suffix(".part")
+                part.write_text(self.certificate.pem, encoding="ascii")
+                part.replace(path)
+        except OSError:
+            return False
+        return True
 
     def jwks(self) -> Mapping[str, Any]:
         """The JWK Set that the gateway publishes: today's signing key, older ones, the webhook key."""

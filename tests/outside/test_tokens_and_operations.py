@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,20 @@ from joserfc import errors
 from joserfc import jws as oracle
 from joserfc.jwk import KeySet
 
-from tests.outside.client import ASSERTION, Answer, Bus, Reply, Seat, Sink, b64, eventually, identity, moment, opened
+from tests.outside.client import (
+    ASSERTION,
+    Answer,
+    Bus,
+    Reply,
+    Seat,
+    Sink,
+    b64,
+    eventually,
+    identity,
+    moment,
+    opened,
+    verified,
+)
 from tests.outside.province import Province, wants
 
 SENDER, OTHER = "H33.05/dms", "H33.07/dms"
@@ -351,3 +365,37 @@ def test_tokens_and_pull_leases_outlive_a_restart(province: Province, sender: Se
     assert other.settle(taken=[one["delivery"]])["settled"] == 1
     assert sender.delivery(identifier)["state"] == "delivered"
     assert sender.message(identifier)["accepted_at"] < moment()
+
+
+def test_a_waiting_client_does_not_hold_up_the_end(province: Province) -> None:
+    other = province.seats["H33.05/p256"]
+    assert other.lease() == []
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(other.post, "/v1/inbox/lease", {"wait": 60})
+        time.sleep(0.5)
+        begin = time.monotonic()
+        assert province.stop() == 0
+        assert time.monotonic() - begin < 15
+        assert waiting.result().status in {200, 503}
+    province.serve()
+
+
+def test_what_an_older_key_signed_stays_verifiable_when_the_gateway_gets_a_new_one(
+    province: Province, sender: Seat
+) -> None:
+    envelope = sender.who.seal(sender.event(OTHER))
+    first = province.bus.send(envelope).json
+    old = opened(first["receipt"])[0]["kid"]
+    province.stop()
+    who = identity("H33.14/lgsp", "p256")
+    province.write("keys/gateway.pem", who.key_pem)
+    province.write("keys/gateway.crt", who.certificate_pem)
+    province.serve()
+
+    keys = province.bus.keys()
+    assert verified(first["receipt"], keys[old])["receipt"] == "accepted"
+    assert province.bus.send(envelope).json == first
+    receipt = province.bus.send(sender.who.seal(sender.event(OTHER))).json["receipt"]
+    assert opened(receipt)[0]["alg"] == "ES256"
+    assert opened(receipt)[0]["kid"] != old
+    assert verified(receipt, keys[opened(receipt)[0]["kid"]])["receipt"] == "accepted"
