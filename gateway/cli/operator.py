@@ -1,4 +1,4 @@
-"""``operator add``: an account for a person who runs the bus."""
+"""``operator add`` and ``remove``: accounts of those who run the bus."""
 
 from __future__ import annotations
 
@@ -49,19 +49,58 @@ def add(place: Place, name: str, role: str) -> None:
                 audit = AuditRow(time.time(), actor(), "operator.added", {"operator": name, "role": role})
                 if await ledger.change_registry(version, put=[row], delete=[], audit=[audit]):
                     return
-        raise Busy(
-            "overloaded",
-            Text(
-                "Danh mục đang được thay đổi liên tục. Hãy chạy lại sau vài giây.",
-                "The registry keeps changing. Run again in a few seconds.",
-            ),
-        )
+        raise _changing()
 
     asyncio.run(work())
     place.give({"result": "added", "operator": name, "role": role, "token": token})
     place.say(
         f"Đã thêm {name} ({role}). Thẻ truy cập dưới đây chỉ hiện một lần; hãy cất vào nơi an toàn:\n{token}",
         f"Added {name} ({role}). The token below is shown this once; keep it in a safe place:\n{token}",
+    )
+
+
+@operator.command(epilog=examples("lgsp -C tinh operator remove mau"))
+@click.argument("name", metavar="NAME")
+@json_option
+@click.pass_obj
+def remove(place: Place, name: str) -> None:
+    """Bỏ tài khoản; thẻ của nó hết hiệu lực trong 2 giây. Remove an account; its token ends within 2 seconds."""
+
+    async def work() -> None:
+        async with opened_ledger(place.settings, must_exist=True) as ledger:
+            for _ in range(_TRIES):
+                version, rows = await ledger.registry()
+                if not any(held.kind == "operator" and held.key == name for held in rows):
+                    raise _unknown(name)
+                audit = AuditRow(time.time(), actor(), "operator.removed", {"operator": name})
+                if await ledger.change_registry(version, put=[], delete=[("operator", name)], audit=[audit]):
+                    return
+        raise _changing()
+
+    asyncio.run(work())
+    place.give({"result": "removed", "operator": name})
+    place.say(
+        f"Đã bỏ tài khoản {name}; thẻ của nó không còn dùng được.", f"Removed {name}; its token is of no use now."
+    )
+
+
+def _changing() -> Busy:
+    return Busy(
+        "overloaded",
+        Text(
+            "Danh mục đang được thay đổi liên tục. Hãy chạy lại sau vài giây.",
+            "The registry keeps changing. Run again in a few seconds.",
+        ),
+    )
+
+
+def _unknown(name: str) -> Misconfigured:
+    return Misconfigured(
+        f"operator {name}",
+        Text("Không có tài khoản tên này", "There is no account of this name"),
+        Text(
+            "Hãy kiểm tra lại tên; tên phân biệt chữ hoa, chữ thường.", "Check the name; upper and lower case differ."
+        ),
     )
 
 
