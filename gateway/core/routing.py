@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from gateway.core.agreement import Subscription
 from gateway.core.contract import Contract
@@ -20,22 +21,47 @@ class Route:
     subscription: Subscription
 
 
+#: Why a message does not go to a system.
+NoRoute = Literal["not-addressed", "no-agreement", "no-subscriber"]
+
+
 def route(event: Event, source: System, contract: Contract, directory: Directory, day: date) -> tuple[Route, ...]:
     """The routes of ``event``, doubles merged, in the order of ``to``.
 
     Empty where none was named and nobody subscribes. Raises Rejected ``unknown-recipient``, ``no-agreement`` or
     ``no-subscriber`` with every bad name of the first failing check, as the sender wrote it (all or nothing).
     """
-    case = _Case(event, source, contract, directory, day)
+    case = _Case(event, source.name, source.agency, contract, directory, day)
     return case.broadcast() if event.to is None else case.addressed(event.to)
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """One event of one source on one day, before one picture of the registry."""
+class Sent:
+    """A message that was accepted before: ``source`` is the system that sent it and may be gone meanwhile."""
 
     event: Event
-    source: System
+    source: str
+    contract: Contract
+
+
+def route_to(recipient: System, sent: Sent, directory: Directory, day: date) -> Route | NoRoute:
+    """The route of a message to one system, by the same rules, whatever becomes of the others; or why there is none.
+
+    The agency that sent it must be registered still.
+    """
+    agency = directory.agency(sent.source.partition("/")[0])
+    if agency is None:
+        return "no-agreement"
+    return _Case(sent.event, sent.source, agency.code, sent.contract, directory, day).to_one(recipient)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One event of one source on one day, before one picture of the registry. ``agency`` is the source's code."""
+
+    event: Event
+    source: str
+    agency: str
     contract: Contract
     directory: Directory
     day: date
@@ -84,9 +110,7 @@ class _Case:
                     "This contract holds personal data, so purpose is needed. The sender must state it.",
                 ),
             )
-        if purpose is not None and purpose not in self.directory.purposes(
-            self.source.agency, self.contract.name, self.day
-        ):
+        if purpose is not None and purpose not in self.directory.purposes(self.agency, self.contract.name, self.day):
             raise Rejected(
                 "no-agreement",
                 Text(
@@ -96,9 +120,23 @@ class _Case:
                     " The sender must mend it or ask the operator of the bus.",
                 ),
             )
-        others = [each for each in self.directory.subscribers(self.event.type) if each.name != self.source.name]
+        others = [each for each in self.directory.subscribers(self.event.type) if each.name != self.source]
         allowed = {code: self._is_allowed(code) for code in {each.agency for each in others}}
         return self._wanting(tuple(each for each in others if allowed[each.agency]))
+
+    def to_one(self, recipient: System) -> Route | NoRoute:
+        """To one system: it was named, itself or its agency, or nobody was and it is not the sender."""
+        to = self.event.to
+        if not (recipient.name != self.source if to is None else self._names(to, recipient)):
+            return "not-addressed"
+        if not self._is_allowed(recipient.agency):
+            return "no-agreement"
+        routes = self._wanting((recipient,))
+        return routes[0] if routes else "no-subscriber"
+
+    def _names(self, to: tuple[str, ...], recipient: System) -> bool:
+        named = (self._candidates(name) for name in to)
+        return any(each.name == recipient.name for found in named if found is not None for each in found[1])
 
     def _candidates(self, name: str) -> tuple[str, tuple[System, ...]] | None:
         if "/" in name:
@@ -111,11 +149,11 @@ class _Case:
         purpose = self.event.purpose
         if self.contract.personal and purpose is None:
             return False
-        found = self.directory.agreements_for(self.source.agency, recipient, self.contract.name, self.day)
+        found = self.directory.agreements_for(self.agency, recipient, self.contract.name, self.day)
         return any(purpose is None or agreement.purpose == purpose for agreement in found)
 
     def _wanting(self, systems: tuple[System, ...]) -> tuple[Route, ...]:
-        event, agency = self.event, self.source.agency
+        event, agency = self.event, self.agency
         wishes = ((each, self.directory.wants(each, event.type, agency, event.subject)) for each in systems)
         return tuple(Route(system, wish) for system, wish in wishes if wish is not None)
 

@@ -75,10 +75,14 @@ class MemoryLedger:
         if new.receipt_payload:
             self._journal.append(("receipt", new.receipt_payload))
         for delivery in new.deliveries:
-            lane = [] if delivery.lane is None else self._lanes.setdefault(delivery.lane, [])
-            self._put(as_blocked(delivery) if lane else delivery, new.accepted_at)
-            lane.append(delivery.id)
+            self._line_up(delivery, new.accepted_at)
         return Accepted(new.id, new.recipients, new.receipt)
+
+    def _line_up(self, delivery: Delivery, at: float) -> None:
+        """Put a new delivery at the end of its lane."""
+        lane = [] if delivery.lane is None else self._lanes.setdefault(delivery.lane, [])
+        self._put(as_blocked(delivery) if lane else delivery, at)
+        lane.append(delivery.id)
 
     async def known(self, keys: Mapping[str, tuple[str, str]]) -> dict[str, Accepted | Taken]:
         answers = {key: self._known(key, source, digest) for key, (source, digest) in keys.items()}
@@ -335,3 +339,16 @@ class MemoryLedger:
     async def is_writable(self) -> bool:
         """Always."""
         return True
+
+    # ------------------------------------------------------ for what else lies in the same memory
+
+    def messages(self) -> list[NewMessage]:
+        """Every message in order of acceptance (``store.memory_backfills``)."""
+        return list(self._messages.values())
+
+    def add(self, deliveries: Sequence[Delivery], at: float) -> None:
+        """More deliveries of kept messages, in this order, as if accepted at ``at``."""
+        for delivery in deliveries:
+            of = self._messages[delivery.message]
+            self._messages[of.key] = replace(of, deliveries=(*of.deliveries, delivery))
+            self._line_up(delivery, at)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -129,10 +129,14 @@ class _Batch:
             self.leaves.append(("receipt", new.receipt_payload))
         self.files += [(seq, sha256) for sha256 in files]
         for delivery in new.deliveries:
-            self.last_delivery += 1
-            placed = self._placed(delivery, new.accepted_at)
-            self.deliveries.append((self.last_delivery, placed.id, seq, *fixed(placed), *moving(placed)))
+            self.deliver(delivery, seq, new.accepted_at)
         return answer
+
+    def deliver(self, delivery: Delivery, message_seq: int, at: float) -> None:
+        """Add a delivery behind everything else, placed as its lane and its destination allow."""
+        self.last_delivery += 1
+        placed = self._placed(delivery, at)
+        self.deliveries.append((self.last_delivery, placed.id, message_seq, *fixed(placed), *moving(placed)))
 
     def _placed(self, delivery: Delivery, at: float) -> Delivery:
         """The delivery as its lane and its destination allow."""
@@ -151,11 +155,11 @@ class _Batch:
         insert(connection, "journal (kind, body)", self.leaves)
 
 
-def _situation(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -> _Batch:
-    lanes = {delivery.lane for message in messages for delivery in message.deliveries if delivery.lane is not None}
+def _begun(connection: sqlite3.Connection, keys: Sequence[str], deliveries: Iterable[Delivery]) -> _Batch:
+    """A batch that knows which of these messages are kept, and how lanes and destinations of the deliveries are."""
+    lanes = {delivery.lane for delivery in deliveries if delivery.lane is not None}
     batch = _Batch()
-    asked = (_keys([message.key for message in messages]), _keys(list(lanes)))
-    for row in connection.execute(_SITUATION, asked):
+    for row in connection.execute(_SITUATION, (_keys(keys), _keys(list(lanes)))):
         match row[0]:
             case "lane":
                 batch.busy.add(row[1])
@@ -167,6 +171,12 @@ def _situation(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -
                 batch.last_delivery = row[1]
             case _:
                 batch.kept[row[1]] = _kept(row)
+    return batch
+
+
+def _situation(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -> _Batch:
+    every = chain.from_iterable(message.deliveries for message in messages)
+    batch = _begun(connection, [message.key for message in messages], every)
     wanted = [(None if new.is_own else new.source, sha256) for new in messages for sha256 in new.files]
     if wanted:
         batch.missing = missing_files(connection, wanted)
@@ -182,3 +192,11 @@ def _accept(connection: sqlite3.Connection, requests: Sequence[Sequence[NewMessa
 
 #: Keep messages: all that wait are one batch.
 ACCEPT: Final = Step(_accept, "accept")
+
+
+def add(connection: sqlite3.Connection, deliveries: Sequence[tuple[int, Delivery]], at: float) -> None:
+    """More deliveries of kept messages (``seq`` of the message, delivery), in this order, as if accepted at ``at``."""
+    batch = _begun(connection, (), [delivery for _, delivery in deliveries])
+    for message_seq, delivery in deliveries:
+        batch.deliver(delivery, message_seq, at)
+    batch.write(connection)
