@@ -60,6 +60,9 @@ kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
 bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench BENCH='--only latency'
 	@$(BIN)/lgsp bench $(BENCH)
 
+faults: $(STAMP) ## a disk really full and one whose syncs fail, under a running gateway (needs root and strace)
+	$(BIN)/python -m pytest tests/store/test_injected_faults.py tests/store/dying_disk.py
+
 demo: $(STAMP) ## a small province on this machine: a story that ends by itself
 	@$(BIN)/lgsp demo
 
