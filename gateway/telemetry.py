@@ -42,6 +42,7 @@ EVENTS: Final[dict[str, str]] = {
     "upload.kept": "a file came whole; the system that uploaded it may name it",
     "upload.refused": "a file came whole, but is not the one that was announced; it was dropped",
     "uploads.swept": "uploads that were given up before they were whole were forgotten",
+    "request.ended": "what a late subscriber missed was delivered as far as it is due, or the request was cancelled",
     "files.swept": "files that no message names were forgotten",
     "step.failed": "a recurring step met something unforeseen and will run again",
     "store.failed": "the ledger could not do what it was asked",
