@@ -15,6 +15,9 @@ from gateway.core.envelope import MAX_ENVELOPE
 from gateway.core.faults import Fault
 from gateway.core.jws import Signer
 from gateway.ports import Accepted, Clock, Ledger, Spool
+from gateway.ports.failures import Failures
+from gateway.relay.operate import Operate
+from gateway.relay.operations import Operations
 from gateway.relay.upload import Uploads
 
 
@@ -99,6 +102,9 @@ class Doors:
     accept: Accepting
     pull: Pulling
     uploads: Uploads
+    failures: Failures
+    operations: Operations
+    operate: Operate
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]
@@ -118,6 +124,8 @@ class Doors:
     public_url: str
     #: Whether every listener is bound to a loopback address.
     is_loopback: bool = False
+    #: An operation on more deliveries than this is begun by an approver.
+    approval_above: int = 10_000
     limits: Limits = field(default_factory=Limits)
 
 

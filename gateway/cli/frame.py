@@ -185,7 +185,7 @@ def _tell_unforeseen(place: Place, error: Exception) -> None:
 
 
 def _tell_usage(place: Place, error: click.UsageError) -> None:
-    path = error.ctx.command_path if error.ctx is not None else "lgsp"
+    path = error.ctx.command_path.rstrip() if error.ctx is not None else "lgsp"
     place.complain(
         Text(
             f"✗ Sai cách gọi lệnh: {_usage_in_vietnamese(error)}. Xem cách dùng: {path} --help",

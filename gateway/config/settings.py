@@ -51,6 +51,8 @@ class Settings:
     #: The province's own, in the order listed; the built-in ones come beside them.
     contract_folders: tuple[Path, ...]
     adapter_folders: tuple[Path, ...]
+    #: An operation on more deliveries than this is begun by an approver.
+    approval_above: int = 10_000
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -133,6 +135,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         trust_crls=tuple(_value(values, "trust", "crls")),
         contract_folders=folders("contracts"),
         adapter_folders=folders("adapters"),
+        approval_above=int(_value(values, "operators", "approval_above")),
         log_level=level,
         kill_at=kill_at,
     )

@@ -26,7 +26,10 @@ from gateway.core import jws
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
 from gateway.ports import HeldFile
+from gateway.relay.operations import Operations
 from gateway.relay.upload import UploadLimits, Uploads
+from gateway.store.memory_failures import MemoryFailures
+from gateway.store.memory_replays import MemoryReplays
 from gateway.store.uploads import UploadFolder
 from tests.town import GATEWAY, Town, a_pair, a_town
 
@@ -234,14 +237,26 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         return [certificate]
 
     def operators() -> Mapping[str, Operator]:
-        return {hashlib.sha256(OPERATOR.encode()).hexdigest(): Operator("Nguyễn Văn Mẫu", "operator")}
+        tokens = {OPERATOR: "operator", **{f"the-token-of-{role}": role for role in ("viewer", "approver", "admin")}}
+        return {
+            hashlib.sha256(token.encode()).hexdigest(): Operator("Nguyễn Văn Mẫu", role)
+            for token, role in tokens.items()
+        }
 
+    failures = MemoryFailures(town.ledger)
+    operations = Operations(
+        MemoryReplays(town.ledger, failures), failures, town.ledger, lambda: town.directory, town.clock,
+        lambda: f"op-{uuid.uuid4().hex[:10]}",
+    )  # fmt: skip
     made: dict[str, Any] = {
         "accept": town.accept,
         "pull": town.pull,
         "uploads": Uploads(
             UploadFolder(folder / "uploads"), town.files, town.ledger, town.clock, UploadLimits(FILE_LIMIT)
         ),
+        "failures": failures,
+        "operations": operations,
+        "operate": town.operate,
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from gateway.core.delivery import State
 from gateway.core.replay import Act, Candidate, Phase, Plan, Progress
-from gateway.ports import AuditRow
+from gateway.ports import AuditRow, Ledger
 from gateway.ports.failures import Sought
 from gateway.ports.replays import Item, Move, Operation, Outcome, Turn
 from gateway.store.sqlite import failures, recording
@@ -68,6 +68,13 @@ class SqliteReplays:
         self, id: str, moves: Sequence[Move], *, owner: str, next_at: float, now: float
     ) -> list[bool] | None:
         return await self._ledger.write(_MOVE, _Asked(id, moves, owner, next_at, now))
+
+
+def failures_and_replays(ledger: Ledger) -> tuple[failures.SqliteFailures, SqliteReplays]:
+    """What lies in the file of a ledger beside it; raises TypeError for a ledger that is no :class:`SqliteLedger`."""
+    if not isinstance(ledger, SqliteLedger):
+        raise TypeError("not a ledger of this store")
+    return failures.SqliteFailures(ledger), SqliteReplays(ledger)
 
 
 # ------------------------------------------------------------------------------------------------------- candidates
