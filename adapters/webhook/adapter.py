@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
-import aiohttp
 from yarl import URL
 
-from adapters.webhook.address import check_address, is_disguised, literal_address, resolver_arguments
+from adapters.webhook.address import is_disguised
+from adapters.webhook.answer import Answer
+from adapters.webhook.courier import Courier
 from gateway.core.faults import (
     DestinationGone,
     Misconfigured,
@@ -31,8 +32,6 @@ from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncolle
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = False
-#: Of an answer this much is read: enough for a recipient's receipt.
-MAX_ANSWER: Final = 64 * 1024
 _REFUSED: Final = frozenset({400, 413, 415, 422})
 _GONE: Final = 410
 _SECRET_PREFIX: Final = b"whsec_"
@@ -44,29 +43,22 @@ class Webhook:
     def __init__(self, context: AdapterContext) -> None:
         """``context.settings`` have passed the schema beside this file."""
         self._context = context
-        self._url = URL(str(context.settings["url"]))
-        self._private = bool(context.settings.get("private", True))
         self._signs = context.settings.get("signature", "v1a") == "v1a"
         self._timeout = float(context.settings.get("timeout", 15))
-        self._session: aiohttp.ClientSession | None = None
+        self._courier = Courier(
+            URL(str(context.settings["url"])),
+            own=context.own_addresses,
+            private_allowed=bool(context.settings.get("private", True)),
+            timeout=self._timeout,
+        )
 
     async def deliver(self, parcel: Parcel) -> HandedOver:
         """Post one message; raises as the port says. Redirects are never followed."""
-        literal = literal_address(self._url.host)
-        if literal is not None:
-            check_address(literal, self._url.port or 0, own=self._context.own_addresses, private_allowed=self._private)
         try:
-            async with self._opened().post(
-                self._url, data=parcel.body, headers=self._headers(parcel), allow_redirects=False
-            ) as answer:
-                return await self._judged(answer)
+            answer = await self._courier.post(self._fields(parcel), parcel.body)
         except TimeoutError:
             raise TimedOut(f"no answer within {self._timeout:g} s") from None
-        except aiohttp.ClientError as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, TransientFailure):
-                raise cause from None
-            raise TransientFailure(f"connection failed: {type(error).__name__}") from None
+        return self._judged(answer)
 
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:  # noqa: ARG002 - the port's shape
         """Nothing: such a system sends for itself."""
@@ -77,25 +69,9 @@ class Webhook:
 
     async def close(self) -> None:
         """Close the kept connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self._courier.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=64,
-                keepalive_timeout=30,
-                **resolver_arguments(own=self._context.own_addresses, private_allowed=self._private),
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=self._timeout, connect=min(10.0, self._timeout)),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
-
-    def _headers(self, parcel: Parcel) -> dict[str, str]:
+    def _fields(self, parcel: Parcel) -> dict[str, str]:
         stamp = str(int(self._context.now()))
         headers = {
             "content-type": "application/jose" if parcel.format == "jws" else "application/cloudevents+json",
@@ -104,8 +80,6 @@ class Webhook:
             "lgsp-attempt": str(parcel.attempt),
             "lgsp-message": parcel.message,
             "user-agent": self._context.user_agent,
-            # A receipt in the answer is read as it stands.
-            "accept-encoding": "identity",
         }
         for name in ("traceparent", "tracestate"):
             value = parcel.event.get(name)
@@ -128,11 +102,11 @@ class Webhook:
             signatures.append("v1," + _b64(hmac.new(secret, content, hashlib.sha256).digest()))
         return signatures
 
-    async def _judged(self, answer: aiohttp.ClientResponse) -> HandedOver:
+    def _judged(self, answer: Answer) -> HandedOver:
         status = answer.status
         if 200 <= status < 300:
-            return HandedOver(status, await _receipt(answer))
-        wish = retry_after(answer.headers.get("Retry-After"), self._context.now())
+            return HandedOver(status, _receipt(answer))
+        wish = retry_after(answer.fields.get("retry-after"), self._context.now())
         if status in _REFUSED:
             raise PermanentFailure(f"the recipient refused the message with status {status}", status)
         if status == _GONE:
@@ -140,18 +114,10 @@ class Webhook:
         raise TransientFailure(f"the recipient answered with status {status}", status, wish)
 
 
-async def _receipt(answer: aiohttp.ClientResponse) -> bytes | None:
+def _receipt(answer: Answer) -> bytes | None:
     """The body where it can be a compact JWS; a broken or endless body of a 2xx answer still means taken."""
-    body = bytearray()
-    try:
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > MAX_ANSWER:
-                answer.close()
-                return None
-    except (aiohttp.ClientError, TimeoutError):
-        return None
-    return bytes(body) if body.count(b".") == 2 else None
+    is_one = answer.is_whole and not answer.is_cut and answer.body.count(b".") == 2
+    return bytes(answer.body) if is_one else None
 
 
 def webhook_secret(text: bytes) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -101,8 +100,3 @@ def is_disguised(host: str) -> bool:
     The HTTP client would ask no resolver about it and leave its meaning to the operating system.
     """
     return literal_address(host) is None and host.replace(".", "").isdigit()
-
-
-def resolver_arguments(*, own: frozenset[tuple[str, int]], private_allowed: bool) -> dict[str, Any]:
-    """Arguments for an aiohttp connector that asks only :class:`CheckedResolver`, anew for each connection."""
-    return {"resolver": CheckedResolver(own=own, private_allowed=private_allowed), "use_dns_cache": False}

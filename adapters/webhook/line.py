@@ -1,0 +1,98 @@
+"""One kept connection to a recipient: a request goes out, its answer comes back or the connection is given up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from adapters.webhook.answer import Answer, NotHttp
+from gateway.core.faults import TransientFailure
+
+
+def broken(why: str) -> TransientFailure:
+    """The failure of a connection, told by ``why`` alone: nothing of what was sent or received stands in it."""
+    return TransientFailure(f"connection failed: {why}")
+
+
+class Line(asyncio.Protocol):
+    """Carries one request at a time. The answer of a 2xx is awaited whole, of anything else only its header."""
+
+    __slots__ = ("_answer", "_loop", "_timer", "_transport", "_waiter", "idle_since", "is_open")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._answer = Answer()
+        #: Whether it can carry another request.
+        self.is_open = False
+        #: When its last answer ended (the loop's time).
+        self.idle_since = 0.0
+
+    async def ask(self, request: bytes, until: float) -> Answer:
+        """Send a request and wait for its answer until the loop's time ``until``.
+
+        Raises TransientFailure where the connection fails before the answer's header, TimeoutError where it is late.
+        What fails after the header of a 2xx is an answer that is not whole: the message was taken.
+        """
+        if self._transport is None:
+            raise broken("closed")
+        self._answer = Answer()
+        waiter: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiter = waiter
+        self._timer = self._loop.call_at(until, self._late)
+        self._transport.write(request)
+        try:
+            return await waiter
+        finally:
+            self._timer.cancel()
+            self._waiter = None
+            if not self._answer.may_be_kept:
+                self.close()
+            self.idle_since = self._loop.time()
+
+    def close(self) -> None:
+        """Let go at once; safe to repeat."""
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---------------------------------------------------------------------------- called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        """More of the answer; where none is awaited, the recipient speaks out of turn and is left."""
+        if self._waiter is None or self._waiter.done():
+            self.close()
+            return
+        answer = self._answer
+        try:
+            answer.feed(data)
+        except NotHttp as error:
+            self._end(broken(f"no HTTP/1.1 ({error})"))
+            return
+        is_taken = 200 <= answer.status < 300
+        if answer.is_whole or (answer.has_head and (answer.is_cut or not is_taken)):
+            self._waiter.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The recipient closed: where the answer had no length, that was its end."""
+        self._answer.end()
+        self._end(broken("closed before the answer" if exc is None else type(exc).__name__))
+
+    def _late(self) -> None:
+        self._end(TimeoutError())
+
+    def _end(self, failure: Exception) -> None:
+        self.close()
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._answer.has_head:
+            self._waiter.set_result(self._answer)
+        else:
+            self._waiter.set_exception(failure)
