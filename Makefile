@@ -15,7 +15,7 @@ PROVINCE ?= var/province
 ROUNDS ?= 50
 BENCH ?=
 
-.PHONY: help setup check test kill bench demo run lock clean
+.PHONY: help setup check test kill bench faults demo run lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
