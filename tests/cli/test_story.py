@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,14 +203,107 @@ def test_what_a_recipient_refused_is_found_and_tried_again(town: Town) -> None:
     sent = town.sent()
     town.refuse_all("thiếu trang cuối")
     failed = lgsp("-C", town.folder, "failed", "--recipient", "H33.16/dms", "--json").json
-    (dead,) = failed["deliveries"]
+    (group,) = failed["groups"]
+    assert (group["kind"], group["error"], group["text"], group["count"]) == ("dead", "refused", "thiếu trang cuối", 1)
+    (dead,) = lgsp("-C", town.folder, "failed", group["group"], "--json").json["deliveries"]
     assert (dead["message"], dead["state"], dead["cause"]) == (sent, "dead", "refused")
+    assert dead["delivery"] in lgsp("-C", town.folder, "failed", group["group"]).out
     assert "bị nơi nhận từ chối" in lgsp("-C", town.folder, "failed").out
     assert "thiếu trang cuối" in lgsp("-C", town.folder, "status", sent).out
     again = lgsp("-C", town.folder, "replay", dead["delivery"], "--reason", "đã bổ sung", "--json").json
     assert [each["state"] for each in again["deliveries"]] == ["queued"]
     assert [each["event"]["id"] for each in town.taken()] == [sent]
     assert lgsp("-C", town.folder, "failed").out == "Không có lượt chuyển nào hỏng.\n"
+
+
+def test_a_group_is_looked_at_replayed_and_watched_to_its_end(town: Town) -> None:
+    sent = [town.sent() for _ in range(3)]
+    town.refuse_all("lỗi máy chủ 7")
+    groups = {each["error"]: each for each in lgsp("-C", town.folder, "failed", "--json").json["groups"]}
+    assert {error: each["count"] for error, each in groups.items()} == {"refused": 1, "behind-dead": 2}
+    group = groups["refused"]
+    assert group["next_step"]["vi"]
+
+    seen = lgsp("-C", town.folder, "replay", group["group"], "--dry-run", "--json").json
+    assert (seen["eligible"], seen["not_eligible"]) == (1, [])
+    told = lgsp("-C", town.folder, "replay", group["group"], "--dry-run").out
+    assert "Làm được: 1 lượt" in told
+    assert lgsp("-C", town.folder, "replay", "list").out == "Chưa có đợt nào.\n"
+
+    begun = lgsp("-C", town.folder, "replay", group["group"], "--reason", "đã sửa", "--json").json
+    assert (begun["state"], begun["total"]) == ("running", 1)
+    taken = until_taken(town, 3)
+    assert taken == sent
+    done = until_done(town, begun["id"])
+    assert (done["state"], done["counts"]) == ("done", {"delivered": 1})
+    assert begun["id"] in lgsp("-C", town.folder, "replay", "list").out
+    assert "xong" in lgsp("-C", town.folder, "replay", "show", begun["id"]).out
+
+
+def until_taken(town: Town, how_many: int) -> list[str]:
+    """Take one after the other until so many are taken."""
+    found: list[str] = []
+    end = time.monotonic() + 20
+    while len(found) < how_many and time.monotonic() < end:
+        found += [each["event"]["id"] for each in town.taken()]
+    return found
+
+
+def until_done(town: Town, operation: str) -> dict[str, Any]:
+    """An operation when it does not run any more."""
+    end = time.monotonic() + 20
+    while True:
+        told: dict[str, Any] = lgsp("-C", town.folder, "replay", "show", operation, "--json").json
+        if told["state"] != "running" or time.monotonic() > end:
+            return told
+
+
+def test_an_operation_waits_for_its_recipient_and_is_paused_resumed_and_cancelled(town: Town) -> None:
+    sent = town.sent()
+    town.refuse_all("tạm thời")
+    begun = lgsp("-C", town.folder, "replay", "--cause", "refused", "--since", "1h", "--reason", "x", "--json").json
+    for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        assert lgsp("-C", town.folder, "replay", verb, begun["id"], "--json").json["state"] == state
+    shown = lgsp("-C", town.folder, "replay", "resume", begun["id"])
+    assert shown.status == 1
+    assert "cancelled" in shown.err
+    assert lgsp("-C", town.folder, "discard", "show", begun["id"]).status == 1
+    lgsp("-C", town.folder, "discard", sent, "--reason", "dọn")
+
+
+def test_a_filter_is_discarded_as_an_operation(town: Town) -> None:
+    sent = town.sent()
+    town.refuse_all("gửi nhầm")
+    shown = lgsp("-C", town.folder, "discard", "--recipient", "H33.16/dms", "--reason", "gửi nhầm", "--wait", "--json")
+    assert (shown.status, shown.json["counts"]) == (0, {"discarded": 1})
+    assert [each["state"] for each in town.status(sent)["deliveries"]] == ["discarded"]
+
+
+def test_a_replay_says_what_it_needs(town: Town) -> None:
+    assert "--reason" in lgsp("-C", town.folder, "replay", "3f0c2f4e9f0b").err
+    assert lgsp("-C", town.folder, "replay", "--reason", "x").status == 2
+    assert lgsp("-C", town.folder, "replay", "--since", "hôm qua", "--dry-run").status == 2
+    assert lgsp("-C", town.folder, "replay", "--window", "22-05", "--cause", "timeout", "--dry-run").status == 2
+    nothing = lgsp("-C", town.folder, "replay", "3f0c2f4e9f0b", "--reason", "x", "--json")
+    assert (nothing.status, nothing.json["problem"]) == (1, "illegal-state")
+    assert lgsp("-C", town.folder, "failed", "3f0c2f4e9f0b").status == 1
+
+
+def test_a_large_operation_is_confirmed_by_its_number(town: Town) -> None:
+    edit(town.folder, "lgsp.toml", "[gateway]", "[operators]\napproval_above = 1\n\n[gateway]")
+    try:
+        for name in "ab":
+            town.file.write_text(json.dumps(DOCUMENT | {"documentId": name}), encoding="utf-8")
+            town.sent()
+        town.refuse_all("nhiều")
+        asked = lgsp("-C", town.folder, "discard", "--cause", "refused", "--reason", "x")
+        assert asked.status == 2
+        assert "--confirm 2" in asked.err
+        done = lgsp("-C", town.folder, "discard", "--cause", "refused", "--reason", "x", "--confirm", "2", "--wait")
+        assert done.status == 0
+    finally:
+        edit(town.folder, "lgsp.toml", "[operators]\napproval_above = 1\n\n[gateway]", "[gateway]")
+        town.file.write_text(json.dumps(DOCUMENT), encoding="utf-8")
 
 
 def test_a_message_s_dead_deliveries_are_discarded_by_its_id(town: Town) -> None:
