@@ -146,7 +146,9 @@ def _a_repeat_earns_the_first_answer(history: History) -> Iterator[str]:
 def _what_was_confirmed_stays_away(history: History) -> Iterator[str]:
     confirmed: set[str] = set()
     for each in history.seen:
-        if isinstance(each, Heard):
+        if isinstance(each, Heard) and not each.is_known:
+            yield f"forgotten: {each.recipient} took {each.delivery}, and the bus says that there is none such"
+        elif isinstance(each, Heard):
             confirmed.add(each.delivery)
         elif isinstance(each, Arrived) and each.delivery in confirmed:
             yield f"forgotten: {each.message} was leased again by {each.recipient} after its taken was confirmed"

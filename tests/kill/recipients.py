@@ -114,7 +114,7 @@ class Inbox:
             if answer.status != 200:
                 raise aiohttp.ClientPayloadError(f"settle: {answer.status}")
         unknown = json.loads(text)["unknown"]
-        self.history.add(*(Heard(self.system, delivery) for delivery in taken if delivery not in unknown))
+        self.history.add(*(Heard(self.system, delivery, delivery not in unknown) for delivery in taken))
 
     def _note(self, leased: dict[str, Any], until: float) -> None:
         body: str = leased["envelope"]

@@ -69,10 +69,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The bus confirmed to a recipient that pulls that it heard ``taken``."""
+    """The bus answered ``taken`` of a recipient that pulls; unless ``is_known``, it claims to have no such delivery."""
 
     recipient: str
     delivery: str
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

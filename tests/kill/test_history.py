@@ -189,6 +189,12 @@ def test_what_was_confirmed_as_taken_is_never_leased_again() -> None:
     assert judged(*one("m1"), Started(), leased("m1", at=99.0)) == ["forgotten"]
 
 
+def test_a_taken_is_never_answered_with_not_mine() -> None:
+    lease = leased("m1")
+    seen = [each for each in one("m1") if not isinstance(each, Heard)]
+    assert judged(*seen, Heard(PULLED, lease.delivery, is_known=False)) == ["forgotten"]
+
+
 def test_a_repeat_earns_the_first_receipt_to_the_letter() -> None:
     assert judged(*one("m1"), answered("m1")) == []
     assert "repeat" in judged(*one("m1"), answered("m1", "m1 again"))
