@@ -73,11 +73,14 @@ class Dispatch:
 
     async def run(self) -> None:
         """Work until :meth:`drain`; never raises for what one delivery or one ledger call does."""
-        await self.ledger.lapse(self.clock.now(), owner=self.owner)
-        await self.outages.load()
+        is_begun = False
         while not self._stopping:
             wait = TICK
             try:
+                if not is_begun:
+                    await self.ledger.lapse(self.clock.now(), owner=self.owner)
+                    await self.outages.load()
+                    is_begun = True
                 wait = await self._round()
             except Exception:  # noqa: BLE001 - a round that fails is told; the next one tries again
                 log.exception("step.failed", step="dispatch")

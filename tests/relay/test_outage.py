@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway.core.breaker import FULL_WIDTH
-from gateway.core.delivery import State
-from gateway.core.faults import TransientFailure
+from gateway.core.delivery import Delivery, State
+from gateway.core.faults import Busy, Text, TransientFailure
 from gateway.ports import Accepted
 from tests.town import Town, a_town
 
@@ -110,3 +112,27 @@ async def test_one_message_that_draws_errors_does_not_stop_the_others(town: Town
     states = [each.state for each in await town.ledger.deliveries(recipient=NAME, limit=100)]
     assert states.count(State.DELIVERED) == 29
     assert states.count(State.QUEUED) == 1
+
+
+async def test_a_dispatcher_that_starts_while_the_ledger_cannot_be_written_begins_as_soon_as_it_can(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lapse, tries = town.ledger.lapse, 0
+
+    async def busy_twice(now: float, *, owner: str | None = None) -> list[Delivery]:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise Busy("overloaded", Text("đầy", "full"), retry_after=1)
+        return await lapse(now, owner=owner)
+
+    monkeypatch.setattr(town.ledger, "lapse", busy_twice)
+    monkeypatch.setattr("gateway.relay.dispatch.TICK", 0.01)
+    await send(town, 1)
+    running = asyncio.create_task(town.dispatch.run())
+    while not town.desk(NAME).parcels:
+        await asyncio.sleep(0.01)
+    await town.dispatch.drain()
+    await running
+
+    assert tries >= 3
