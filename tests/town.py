@@ -36,6 +36,7 @@ from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
 from gateway.ports import Accepted, Attempt, Collected, HandedOver, Ledger, Parcel, Record, Spool, Uncollectable
 from gateway.relay.accept import Accept
+from gateway.relay.backfill import Backfill
 from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
@@ -43,10 +44,14 @@ from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
 from gateway.relay.report import Report
+from gateway.relay.requests import Requests
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.store.memory import MemoryLedger
+from gateway.store.memory_backfills import MemoryBackfills
+from gateway.store.sqlite.backfills import SqliteBackfills
+from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING
 
 GATEWAY = "H33.14/lgsp"
@@ -206,6 +211,8 @@ class Town:
     outages: Outages = field(init=False)
     report: Report = field(init=False)
     collect: Collect = field(init=False)
+    requests: Requests = field(init=False)
+    backfill: Backfill = field(init=False)
 
     def __post_init__(self) -> None:
         own = self.signers[GATEWAY]
@@ -259,6 +266,19 @@ class Town:
             lambda system: system.adapter == "folder",
             self.clock,
             file_limit=1024,
+        )
+        backfills = backfills_of(self.ledger)
+        self.requests = Requests(
+            backfills, lambda: self.directory, lambda: self.catalog, self.clock, lambda: str(uuid.uuid4())
+        )
+        self.backfill = Backfill(
+            backfills,
+            lambda: self.directory,
+            lambda: self.catalog,
+            frozenset({"inbox"}),
+            self.clock,
+            "backfill:town",
+            self.broker.announce,
         )
 
     def system(self, name: str) -> System:
@@ -361,6 +381,12 @@ class Town:
                 return
             await asyncio.wait(tasks)
 
+    async def catch_up(self) -> None:
+        """Drive what late subscribers may have until nothing is left to do but wait."""
+        self.clock.moment += 1  # when a gateway looks again
+        while await self.backfill.once() < 0.1:
+            pass
+
     async def pass_time(self, seconds: float, *, step: float = 1.0) -> None:
         """Let time pass in steps, sweeping and dispatching at each."""
         end = self.clock.moment + seconds
@@ -368,6 +394,14 @@ class Town:
             self.clock.moment = min(end, self.clock.moment + step)
             await self.sweep.once()
             await self.work()
+
+
+def backfills_of(ledger: Ledger) -> MemoryBackfills | SqliteBackfills:
+    """What keeps the requests of late subscribers beside this ledger."""
+    if isinstance(ledger, SqliteLedger):
+        return SqliteBackfills(ledger)
+    assert isinstance(ledger, MemoryLedger)
+    return MemoryBackfills(ledger)
 
 
 def a_town(files: Spool | None = None, ledger: Ledger | None = None, **extra: Mapping[str, Any]) -> Town:

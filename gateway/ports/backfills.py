@@ -15,7 +15,8 @@ from gateway.ports.records import AuditRow
 class Request:
     """A system's request for what it missed of a contract: messages accepted from ``since`` to before ``until``.
 
-    ``last`` is the place of the youngest message there was when it was asked: no younger one is meant. ``decided_by``,
+    ``last`` is the place of the youngest message there was when it was asked: no younger one is meant, also where
+    ``until`` is None. ``decided_by``,
     ``decision``: who approved, refused or cancelled it, and why in words. ``reached``: messages up to this place were
     looked at, ``made`` of them made a delivery, the others (``left_out``) did not, by reason.
     """
@@ -24,7 +25,7 @@ class Request:
     system: str
     contract: str
     since: float
-    until: float
+    until: float | None
     reason: str
     asked_at: float
     phase: Phase = Phase.ASKED

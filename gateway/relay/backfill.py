@@ -46,6 +46,8 @@ class Backfill:
     clock: Clock
     owner: str
     announce: Callable[[frozenset[str]], None]
+    slice_size: int = SLICE
+    enough_waiting: int = ENOUGH_WAITING
     _driven: dict[str, Request] = field(default_factory=dict)
     _look_at: float = 0.0
 
@@ -79,9 +81,9 @@ class Backfill:
             return await self._turn(request, "cancel", "request.cancelled", why="no-subscriber")
         if request.reached >= request.last:
             return await self._turn(request, "finish", "request.done")
-        if await self.backfills.waiting(request.system, most=ENOUGH_WAITING) >= ENOUGH_WAITING:
+        if await self.backfills.waiting(request.system, most=self.enough_waiting) >= self.enough_waiting:
             return _LOOK_EVERY
-        piece = await self.backfills.missed(request, after=request.reached, limit=SLICE)
+        piece = await self.backfills.missed(request, after=request.reached, limit=self.slice_size)
         now = self.clock.now()
         deliveries, left_out = await asyncio.to_thread(late.weigh, piece.found, now)
         reach("backfill.judged")

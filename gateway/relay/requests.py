@@ -51,14 +51,13 @@ class Requests:
     new_id: Callable[[], str]
 
     async def ask(self, system: System, contract: str, since: float, until: float | None, reason: str) -> Request:
-        """Keep what ``system`` asks for: messages of ``contract`` from ``since`` to before ``until``, or to now.
+        """Keep what ``system`` asks for: messages of ``contract`` from ``since`` to before ``until``, or all since.
 
         Raises Rejected ``bad-request``, ``unknown-contract``, ``no-subscriber``; IllegalStep where it has an open
         request for the contract.
         """
         now = self.clock.now()
-        until = now if until is None else until
-        if not since < until <= now:
+        if not since < (now if until is None else until) <= now:
             raise _refused("since", "since phải trước until, until không được ở tương lai",
                            "since must be before until, and until not in the future")  # fmt: skip
         reason = _reason(reason)
@@ -157,10 +156,11 @@ def _asked_for(name: str, catalog: Catalog) -> Contract | None:
 
 
 def _told(request: Request) -> dict[str, Any]:
-    return {
+    told = {
         "request": request.id, "contract": request.contract, "since": format_moment(request.since),
-        "until": format_moment(request.until), "reason": request.reason,
+        "reason": request.reason,
     }  # fmt: skip
+    return told if request.until is None else {**told, "until": format_moment(request.until)}
 
 
 def _reason(reason: str) -> str:

@@ -72,7 +72,8 @@ class MemoryBackfills:
             for place, message in enumerate(self._ledger.messages(), 1)
             if message.type == request.contract
             and after < place <= request.last
-            and request.since <= message.accepted_at < request.until
+            and request.since <= message.accepted_at
+            and (request.until is None or message.accepted_at < request.until)
         ]
 
     async def count(self, request: Request, *, most: int) -> int:

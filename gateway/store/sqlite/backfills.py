@@ -155,7 +155,8 @@ LEASE: Final = one_by_one(_lease)
 
 _MEANT: Final = (
     "FROM messages m INDEXED BY messages_by_type"
-    " WHERE m.type = :type AND m.seq > :after AND m.seq <= :last AND m.accepted_at >= :since AND m.accepted_at < :until"
+    " WHERE m.type = :type AND m.seq > :after AND m.seq <= :last AND m.accepted_at >= :since"
+    " AND (:until IS NULL OR m.accepted_at < :until)"
 )
 _MISSED: Final = f"""
 SELECT q.seq, q.source, q.is_recipient,

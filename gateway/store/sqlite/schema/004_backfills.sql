@@ -7,7 +7,7 @@ CREATE TABLE backfills (
   system TEXT NOT NULL,
   contract TEXT NOT NULL,
   since REAL NOT NULL,
-  until REAL NOT NULL,
+  until REAL,
   reason TEXT NOT NULL,
   asked_at REAL NOT NULL,
   phase TEXT NOT NULL,            -- asked, approved, refused, running, done, cancelled
