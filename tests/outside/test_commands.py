@@ -120,7 +120,6 @@ def test_a_stranger_with_a_key_of_its_own_is_turned_away(province: Province, tmp
 def test_contracts_are_listed_and_checked(province: Province) -> None:
     listed = json.loads(province.run("contracts", "list", "--json").stdout)
     assert "document.issued" in json.dumps(listed)
-    assert province.run("contracts", "check").returncode == 0
     province.contract("a.wrong", {"1.0": {"examples/good/plain.json": {"text": 7}}})
     wrong = province.run("contracts", "check", province.folder / "contracts/a.wrong", status=1)
 
