@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from cryptography import x509
 
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.jws import PublicKey, is_usable, thumbprint
 from gateway.core.rate import Rate
+
+#: Answers about agreements that one picture remembers.
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Directory:
             for contract in system.subscriptions:
                 self._subscribers[contract] = (*self._subscribers.get(contract, ()), system)
         self._ancestors: dict[str, frozenset[str]] = {}
+        self._agreed: dict[tuple[str, str, str, date], tuple[Agreement, ...]] = {}
+        self._gateway_names: frozenset[str] | None = None
 
     def agency(self, code: str) -> Agency | None:
         """The agency with this code or alias."""
@@ -124,10 +129,12 @@ class Directory:
 
     def gateway_names(self) -> frozenset[str]:
         """Every way of writing the gateway's own system: by its agency's code and by each alias."""
-        code, _, local = self.gateway.partition("/")
-        agency = self.agency(code)
-        codes = (code,) if agency is None else (code, agency.code, *agency.aliases)
-        return frozenset(f"{each}/{local}" for each in codes)
+        if self._gateway_names is None:
+            code, _, local = self.gateway.partition("/")
+            agency = self.agency(code)
+            codes = (code,) if agency is None else (code, agency.code, *agency.aliases)
+            self._gateway_names = frozenset(f"{each}/{local}" for each in codes)
+        return self._gateway_names
 
     def is_match(self, pattern: str, code: str) -> bool:
         """Whether agency ``code`` falls under ``*``, ``H33`` (itself) or ``H33.*`` (below it, at any depth)."""
@@ -156,13 +163,20 @@ class Directory:
 
     def agreements_for(self, source: str, recipient: str, contract: str, day: date) -> tuple[Agreement, ...]:
         """Agreements in force on ``day`` that let agency ``source`` send ``contract`` to agency ``recipient``."""
-        return tuple(
-            agreement
-            for agreement in self.agreements
-            if agreement.covers(contract, day)
-            and any(self.is_match(pattern, source) for pattern in agreement.senders)
-            and any(self.is_match(pattern, recipient) for pattern in agreement.receivers)
-        )
+        asked = (source, recipient, contract, day)
+        found = self._agreed.get(asked)
+        if found is None:
+            found = tuple(
+                agreement
+                for agreement in self.agreements
+                if agreement.covers(contract, day)
+                and any(self.is_match(pattern, source) for pattern in agreement.senders)
+                and any(self.is_match(pattern, recipient) for pattern in agreement.receivers)
+            )
+            if len(self._agreed) >= _REMEMBERED:
+                self._agreed.clear()
+            self._agreed[asked] = found
+        return found
 
     def purposes(self, source: str, contract: str, day: date) -> frozenset[str]:
         """Purposes for which agency ``source`` may send ``contract`` to anybody at all on ``day``."""

@@ -35,6 +35,7 @@ _DATASCHEMA: Final = re.compile(r"urn:lgsp:contract:([^:\s]+):([0-9]{1,4}\.[0-9]
 _ATTRIBUTE: Final = re.compile(r"[a-z0-9]+\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REQUIRED: Final = ("specversion", "id", "source", "type", "dataschema", "subject", "time", "datacontenttype", "data")
+_NEEDED: Final = frozenset(_REQUIRED)
 _STRINGS: Final = ("purpose", "correlationid", "causationid", "traceparent", "tracestate", "bus")
 _MOMENTS: Final = ("notbefore", "expirytime")
 _MAX_TEXT: Final = 1024
@@ -150,9 +151,9 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
     attribute whose value is null counts as unset (CloudEvents 1.0, JSON format).
     """
     event = {name: value for name, value in members.items() if value is not None or name == "data"}
-    for name in _REQUIRED:
-        if name not in event:
-            raise malformed(f"Thiếu thuộc tính {name}.", f"The attribute {name} is missing.")
+    if not event.keys() >= _NEEDED:
+        name = next(name for name in _REQUIRED if name not in event)
+        raise malformed(f"Thiếu thuộc tính {name}.", f"The attribute {name} is missing.")
     for name, value in event.items():
         if name != "data":
             _check_member(name, value)
@@ -204,6 +205,8 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
 
 def refuse_gateway_attributes(event: Mapping[str, Any]) -> None:
     """Raises Rejected ``malformed-envelope`` where a sender sets what the gateway alone may set."""
+    if GATEWAY_ONLY.isdisjoint(event):
+        return
     for name in sorted(name for name in GATEWAY_ONLY if event.get(name) is not None):
         raise malformed(
             f"Thuộc tính {name} chỉ trục liên thông được ghi. Bên gửi phải bỏ thuộc tính này.",

@@ -26,9 +26,9 @@ def files_named(data: Any) -> tuple[str, ...]:
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            if is_file(value):
+            if "sha256" in value and is_file(value):
                 found[value["sha256"]] = None
-            waiting.extend(reversed(list(value.values())))
-        elif isinstance(value, list):
-            waiting.extend(reversed(value))
+            value = list(value.values())
+        if isinstance(value, list):
+            waiting.extend([each for each in reversed(value) if isinstance(each, dict | list)])
     return tuple(found)

@@ -7,7 +7,7 @@ whether files are held is the ledger's to say, in the transaction that keeps the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import jws
@@ -48,6 +48,18 @@ class Judged:
     fault: Fault | None = None
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known so far, for the case that the next check fails."""
+
+    source: System | None = None
+    event: Event | None = None
+    digest: str = ""
+
+    def refused(self, fault: Fault) -> Judged:
+        return Judged(self.source, self.event, repeat_digest=self.digest, fault=fault)
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """The checks, with the pictures of the registry and the contracts they are made against."""
@@ -57,26 +69,28 @@ class Judge:
 
     def sealed(self, raw: bytes, now: float) -> Judged:
         """Judge an envelope as it came in. Never raises a Fault: it is in the answer."""
-        judged = Judged()
+        known = _Known()
         try:
             opened = open_envelope(raw)
             certificate, owners = self._signer(opened)
-            judged = replace(judged, source=self.directory.systems[min(owners)])
-            judged = replace(judged, source=self._owner(opened.claimed_source, certificate, owners, now))
+            known.source = self.directory.systems[min(owners)]
+            known.source = source = self._owner(opened.claimed_source, certificate, owners, now)
             refuse_gateway_attributes(opened.event)
-            judged = self._with_event(judged, opened.event, payload_digest(opened.signature.payload))
-            return self._routed(judged, now)
+            known.event = event = self._event(opened.event)
+            known.digest = payload_digest(opened.signature.payload)
+            return self._routed(source, event, known.digest, now)
         except Fault as fault:
-            return replace(judged, fault=fault)
+            return known.refused(fault)
 
     def unsigned(self, system: System, event: Mapping[str, Any], posted_digest: str, now: float) -> Judged:
         """Judge an event for which the bus will sign; ``event`` already carries ``sealedby``."""
-        judged = Judged(source=system)
+        known = _Known(system)
         try:
-            judged = self._with_event(judged, event, posted_digest)
-            return self._routed(judged, now)
+            known.event = checked = self._event(event)
+            known.digest = posted_digest
+            return self._routed(system, checked, posted_digest, now)
         except Fault as fault:
-            return replace(judged, fault=fault)
+            return known.refused(fault)
 
     def _signer(self, opened: Opened) -> tuple[Certificate, frozenset[str]]:
         """Signer, algorithm, signature, in this order: from here on it is known whose key signed."""
@@ -132,21 +146,17 @@ class Judge:
             )
         return system
 
-    def _with_event(self, judged: Judged, members: Mapping[str, Any], repeat_digest: str) -> Judged:
+    def _event(self, members: Mapping[str, Any]) -> Event:
         directory = self.directory
-        event = check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
-        return replace(judged, event=event, repeat_digest=repeat_digest)
+        return check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
 
-    def _routed(self, judged: Judged, now: float) -> Judged:
-        event, source = judged.event, judged.source
-        if event is None or source is None:
-            return judged
+    def _routed(self, source: System, event: Event, repeat_digest: str, now: float) -> Judged:
         check_window(event, now)
         _refuse_secrets(event.data)
         contract = self._conforming(event)
         routes = route(event, source, contract, self.directory, day_of(now))
         expired = event.expirytime is not None and event.expirytime <= now
-        return replace(judged, contract=contract, routes=routes, files=files_named(event.data), is_expired=expired)
+        return Judged(source, event, contract, repeat_digest, routes, files_named(event.data), expired)
 
     def _conforming(self, event: Event) -> Contract:
         contract = self.catalog.contract(event.type)

@@ -12,8 +12,11 @@ from typing import Any, Final
 import jiter
 
 MAX_DEPTH: Final = 64
-#: Only where the text holds an exponent or a very long run of digits can a number leave the range of a double.
-_MAYBE_HUGE: Final = re.compile(rb"[0-9][eE]|[0-9]{300}")
+#: A number can leave the range of a double only by an exponent of three digits or by a very long run of digits.
+#: The text is looked at with every digit written as 0: a fixed letter to look for is found many times faster.
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_HUGE_EXPONENT: Final = re.compile(rb"e\+?000+\s*(?:[,\]}]|\Z)")
+_LONG_RUN: Final = b"0" * 200
 
 
 class StrictJsonError(ValueError):
@@ -29,10 +32,14 @@ def parse_strict(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except RecursionError:
         raise StrictJsonError("nested too deeply") from None
     deep = raw.count(b"{") + raw.count(b"[") > max_depth
-    odd = _MAYBE_HUGE.search(raw) is not None or b"\\u" in raw
-    if deep or odd:
+    if deep or b"\\u" in raw or _may_be_huge(raw):
         _inspect(value, max_depth)
     return value
+
+
+def _may_be_huge(raw: bytes) -> bool:
+    alike = raw.translate(_DIGITS_ALIKE)
+    return _LONG_RUN in alike or _HUGE_EXPONENT.search(alike) is not None
 
 
 def _reason(said: str) -> str:
