@@ -10,7 +10,7 @@ from gateway.core.breaker import FULL_WIDTH
 from gateway.core.delivery import Delivery, State
 from gateway.core.faults import Busy, Text, TransientFailure
 from gateway.ports import Accepted
-from tests.town import Town, a_town
+from tests.town import Town, a_town, eventually
 
 NAME = "H33.16/dms"
 HOUR = 3600.0
@@ -130,8 +130,11 @@ async def test_a_dispatcher_that_starts_while_the_ledger_cannot_be_written_begin
     monkeypatch.setattr("gateway.relay.dispatch.TICK", 0.01)
     await send(town, 1)
     running = asyncio.create_task(town.dispatch.run())
-    while not town.desk(NAME).parcels:
-        await asyncio.sleep(0.01)
+
+    async def taken() -> bool:
+        return bool(town.desk(NAME).parcels)
+
+    await eventually(taken)
     await town.dispatch.drain()
     await running
 
