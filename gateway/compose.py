@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import importlib
 import os
-import random
 import secrets
 import signal
-import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -32,6 +31,8 @@ from gateway.core.directory import Directory, System
 from gateway.core.faults import Misconfigured, Text
 from gateway.ports import AdapterContext, AuditRow, Clock, Ledger, RegistryRow
 from gateway.relay.accept import Accept
+from gateway.relay.backfill import Backfill
+from gateway.relay.clock import SystemClock
 from gateway.relay.collect import Collect
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
@@ -41,12 +42,14 @@ from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
+from gateway.relay.requests import Requests
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.files import Files
 from gateway.store.sqlite import examination
+from gateway.store.sqlite.backfills import backfills_of
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.replays import failures_and_replays
 from gateway.store.uploads import UploadFolder
@@ -62,22 +65,6 @@ _DRAIN: Final = 10.0
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger()
-
-
-class SystemClock:
-    """The real time and real chance."""
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-        return time.time()
-
-    def chance(self) -> float:
-        """A random number in [0, 1), for jitter alone."""
-        return random.random()  # noqa: S311 - spreads retries, guards nothing
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -127,6 +114,13 @@ def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clo
     )
 
 
+def requests_on(
+    ledger: Ledger, directory: Callable[[], Directory], catalog: Callable[[], Catalog], clock: Clock | None = None
+) -> Requests:
+    """What late subscribers ask for, over a ledger that a gateway may be using at the same time."""
+    return Requests(backfills_of(ledger), directory, catalog, clock or SystemClock(), lambda: str(uuid.uuid4()))
+
+
 @dataclass(slots=True)
 class Gateway:
     """A wired gateway: ``start`` it, ``stop`` it; nothing in it is global."""
@@ -151,6 +145,8 @@ class Gateway:
     sweep: Sweep = field(init=False)
     uploads: Uploads = field(init=False)
     operations: Operations = field(init=False)
+    requests: Requests = field(init=False)
+    backfill: Backfill = field(init=False)
     replay: Replay = field(init=False)
 
     @classmethod
@@ -190,19 +186,10 @@ class Gateway:
         )
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce)
         self.dispatch = Dispatch(
-            ledger=ledger,
-            broker=broker,
-            directory=directory,
-            adapter_of=self.tongues.of,
-            is_pushed=self.tongues.is_pushed,
-            translate=translate,
-            settlement=settlement,
-            proofs=proofs,
-            outages=outages,
-            clock=clock,
-            owner=f"push:{self.settings.system}",
-            on_announced=self.pull.notify,
-        )
+            ledger=ledger, broker=broker, directory=directory, adapter_of=self.tongues.of,
+            is_pushed=self.tongues.is_pushed, translate=translate, settlement=settlement, proofs=proofs,
+            outages=outages, clock=clock, owner=f"push:{self.settings.system}", on_announced=self.pull.notify,
+        )  # fmt: skip
         self.collect = Collect(
             ledger, self.spool, self.accept, directory, self.tongues.of, self.tongues.collects, clock,
             self.settings.file_limit,
@@ -216,6 +203,11 @@ class Gateway:
         self.replay = Replay(
             self.operations.replays, self.operations.failures, ledger, settlement, directory, clock,
             f"replay:{self.settings.system}:{secrets.token_hex(4)}", broker.announce,
+        )  # fmt: skip
+        self.requests = requests_on(ledger, directory, catalog, clock)
+        self.backfill = Backfill(
+            self.requests.backfills, directory, catalog, self.tongues.pulling(), clock,
+            f"backfill:{self.settings.system}:{secrets.token_hex(4)}", broker.announce,
         )  # fmt: skip
         partials = UploadFolder(self.settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(self.settings.file_limit))
@@ -243,6 +235,7 @@ class Gateway:
             failures=self.operations.failures,
             operations=self.operations,
             operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
+            requests=self.requests,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -271,6 +264,7 @@ class Gateway:
         self._spawn(self._every(_COLLECT_EVERY, self.collect.once))
         self._spawn(self._every(_REGISTRY_EVERY, self._look_at_registry))
         self._spawn(self.replay.run())
+        self._spawn(self.backfill.run())
         log.info("gateway.started", listen=f"{self.settings.host}:{self.port}", system=self.settings.system)
 
     async def _listen(self, runner: web.AppRunner) -> None:

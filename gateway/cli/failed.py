@@ -52,7 +52,7 @@ def failed(place: Place, /, *, group: str | None, limit: int, after: str | None,
     meant = sought(given, None if group is None else group.lower())
 
     async def work() -> tuple[list[Group], list[Failed], dict[str, float]]:
-        from gateway.compose import SystemClock
+        from gateway.relay.clock import SystemClock
 
         now = SystemClock().now()
         async with operating(place) as desk:

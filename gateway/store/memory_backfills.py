@@ -5,13 +5,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from gateway.core.backfill import OVER, Found, Phase
-from gateway.core.delivery import State
-from gateway.ports import AuditRow, NewMessage
+from gateway.core.delivery import Delivery, State
+from gateway.ports import AuditRow, Ledger, NewMessage
 from gateway.ports.backfills import Made, Request, Slice
-from gateway.store.memory import MemoryLedger
+
+
+class Growing(Ledger, Protocol):
+    """A ledger in memory, whose messages may get deliveries after they were accepted."""
+
+    def messages(self) -> list[NewMessage]:
+        """Every message in order of acceptance."""
+
+    def add(self, deliveries: Sequence[Delivery], at: float) -> None:
+        """More deliveries of kept messages, in this order, as if accepted at ``at``."""
 
 
 @dataclass(slots=True)
@@ -24,7 +35,7 @@ class _Kept:
 class MemoryBackfills:
     """Nothing here waits but for the ledger, which does not wait either, so each call is one transaction."""
 
-    def __init__(self, ledger: MemoryLedger) -> None:
+    def __init__(self, ledger: Growing) -> None:
         self._ledger = ledger
         self._kept: dict[str, _Kept] = {}
 

@@ -257,6 +257,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "failures": failures,
         "operations": operations,
         "operate": town.operate,
+        "requests": town.requests,
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.core.backfill import Found, Phase
-from gateway.ports import AuditRow
+from gateway.ports import AuditRow, Ledger
 from gateway.ports.backfills import Made, Request, Slice
 from gateway.store.sqlite import accepting, recording
 from gateway.store.sqlite.ledger import SqliteLedger
@@ -57,6 +57,13 @@ class SqliteBackfills:
 
     async def make(self, request: Request, made: Made, *, owner: str, audit: AuditRow, now: float) -> bool:
         return await self._ledger.write(MAKE, Asked(request, made, owner, audit, now))
+
+
+def backfills_of(ledger: Ledger) -> SqliteBackfills:
+    """What lies in the file of a ledger beside it; raises TypeError for a ledger that is no :class:`SqliteLedger`."""
+    if not isinstance(ledger, SqliteLedger):
+        raise TypeError("not a ledger of this store")
+    return SqliteBackfills(ledger)
 
 
 # --------------------------------------------------------------------------------------------------------- requests
