@@ -13,9 +13,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PROVINCE ?= var/province
 ROUNDS ?= 50
+# Processes that share the suite; a file is never split.
+JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill bench faults demo run lock clean
+.PHONY: help setup check test kill bench faults demo run states lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -49,7 +51,7 @@ check: $(STAMP) ## format, lint, types and floors: changes nothing
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
 test: $(STAMP) ## the whole suite (with CI=true a skipped test is a failed one)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 states: $(STAMP) ## draw the table of a delivery's states into ARCHITECTURE.md
 	.venv/bin/python -m tests.draw_states
