@@ -50,12 +50,12 @@ def a_message(number: int, at: float) -> NewMessage:
     )  # fmt: skip
 
 
-async def many_dead(folder: Path) -> None:
-    """Messages that their recipient refused this morning."""
+async def many_dead(folder: Path, count: int = MANY) -> None:
+    """Messages that their recipient refused an hour ago."""
     ledger = SqliteLedger(folder / "var/lgsp.db")
     await ledger.open()
     now = time.time() - 3600
-    for start in range(0, MANY, _BATCH):
+    for start in range(0, count, _BATCH):
         await ledger.accept_many([a_message(number, now) for number in range(start, start + _BATCH)])
         claims = await ledger.claim({TO: _BATCH}, owner="morning", now=now, until=now + 30)
         refused = Attempt(1, now, now + 1, "refused", 422, "the recipient refused the message with status 422")

@@ -293,9 +293,10 @@ SELECT d.id, d.seq FROM json_each(?) q CROSS JOIN deliveries d ON d.id = q.value
   CROSS JOIN replay_items i ON i.operation = ? AND i.delivery_seq = d.seq WHERE i.outcome = 'waiting'
 """
 _DONE: Final = """
-UPDATE replay_items SET replays = d.replays, outcome = CASE d.state WHEN 'queued' THEN 'sent' ELSE d.state END
-  FROM json_each(?) q CROSS JOIN deliveries d ON d.seq = q.value
-  WHERE replay_items.operation = ? AND replay_items.delivery_seq = d.seq
+UPDATE replay_items SET
+    replays = (SELECT replays FROM deliveries WHERE seq = delivery_seq),
+    outcome = (SELECT CASE state WHEN 'queued' THEN 'sent' ELSE state END FROM deliveries WHERE seq = delivery_seq)
+  WHERE operation = ? AND delivery_seq IN (SELECT value FROM json_each(?))
 """
 
 
@@ -310,7 +311,7 @@ def _move(connection: sqlite3.Connection, asked: _Asked) -> list[bool] | None:
     steps = [(move, change) for move, change in mine if change is not None]
     ((*written,),) = recording.RECORD.run(connection, [([change for _, change in steps], asked.now)])
     done = [move for (move, _), is_written in zip(steps, written, strict=True) if is_written]
-    connection.execute(_DONE, (json.dumps([seqs[move.delivery] for move in done]), number))
+    connection.execute(_DONE, (number, json.dumps([seqs[move.delivery] for move in done])))
     recording.audit(connection, [move.audit for move in done if move.audit is not None])
     skipped = [(move.skipped, number, seqs[move.delivery]) for move, _ in mine if move.skipped is not None]
     connection.executemany(
