@@ -135,7 +135,7 @@ class EdxmlFolder:
         kind, data = str(event.get("type")), event.get("data")
         stem = file_stem(parcel.delivery)
         if kind.startswith("receipt."):
-            return f"{stem}.receipt.json", json.dumps(event, ensure_ascii=False, indent=2).encode() + b"\n"
+            return f"{stem}.receipt.json", json.dumps(dict(event), ensure_ascii=False, indent=2).encode() + b"\n"
         if kind not in {DOCUMENT, STATUS_REPORT} or not isinstance(data, dict):
             raise PermanentFailure(f"edXML cannot say {kind}; the system should not subscribe to it")
         raw = None if parcel.is_translated else self._as_it_came(kind, data)

@@ -40,7 +40,7 @@ class Skeleton:
         if not str(parcel.event.get("type")).startswith("document."):
             raise PermanentFailure(f"this agency reads documents only, not {parcel.event.get('type')}")
         # Promise 2: the name is the delivery id, so that a repeat replaces itself.
-        content = json.dumps({"delivery": parcel.delivery, "event": parcel.event}, ensure_ascii=False).encode()
+        content = json.dumps({"delivery": parcel.delivery, "event": dict(parcel.event)}, ensure_ascii=False).encode()
         try:
             await asyncio.to_thread(_put, self._folder / "inbox", f"{parcel.delivery}.json", content)
         except OSError as error:

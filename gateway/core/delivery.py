@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from gateway.core.faults import IllegalStep, Text
 
@@ -195,8 +197,8 @@ class Delivery:
                     f"Delivery {self.id} is {self.state.value}; the step {type(signal).__name__} is not possible.",
                 ),
             )
-        moved = replace(self, state=step, lease_owner=None, lease_until=None)
-        return _settled(moved, signal, worked=self.state is State.LEASED)
+        changed = {"state": step, "lease_owner": None, "lease_until": None, **_changed(self, signal)}
+        return Delivery(*[changed.get(name, value) for name, value in zip(_NAMES, _VALUES(self), strict=True)])
 
     @property
     def is_over(self) -> bool:
@@ -204,40 +206,44 @@ class Delivery:
         return self.state in ENDED
 
 
-def _settled(moved: Delivery, signal: Signal, *, worked: bool) -> Delivery:
-    """The fields that a signal changes beside the state; ``worked`` says whether somebody held it."""
+#: One construction of all fields at once: a step happens several times to each message.
+_NAMES: Final = tuple(field.name for field in fields(Delivery))
+_VALUES: Final = attrgetter(*_NAMES)
+
+
+def _changed(before: Delivery, signal: Signal) -> Mapping[str, Any]:
+    """The fields that a signal changes beside the state and the lease."""
     match signal:
         case Claimed(owner, until):
-            return replace(moved, lease_owner=owner, lease_until=until)
+            return {"lease_owner": owner, "lease_until": until}
         case Deferred(due, counted):
-            return replace(moved, due=due, attempts=moved.attempts + (1 if counted else 0))
+            return {"due": due, "attempts": before.attempts + (1 if counted else 0)}
         case LeaseExpired(due):
-            return replace(moved, due=due)
+            return {"due": due}
         case Delivered() | Refused():
-            return replace(moved, attempts=moved.attempts + 1, cause="refused" if isinstance(signal, Refused) else None)
+            return {"attempts": before.attempts + 1, "cause": "refused" if isinstance(signal, Refused) else None}
         case GaveUp(cause):
-            return replace(moved, attempts=moved.attempts + (1 if worked else 0), cause=cause)
+            # Somebody held it: that was an attempt, too.
+            return {"attempts": before.attempts + (1 if before.state is State.LEASED else 0), "cause": cause}
         case Held(at):
             # Patience begins at notbefore: what is held before that loses none of it.
-            begun = max(at, moved.notbefore or 0.0)
-            left = None if moved.deadline is None else max(0.0, moved.deadline - begun)
-            return replace(moved, deadline=None, left=left)
+            begun = max(at, before.notbefore or 0.0)
+            return {"deadline": None, "left": None if before.deadline is None else max(0.0, before.deadline - begun)}
         case Released(at):
-            due = max(at, moved.notbefore or 0.0)
-            return replace(moved, due=due, deadline=None if moved.left is None else due + moved.left, left=None)
+            due = max(at, before.notbefore or 0.0)
+            return {"due": due, "deadline": None if before.left is None else due + before.left, "left": None}
         case Freed(at):
-            return _running(moved, at)
+            return _running(before, at)
         case Replayed(at):
-            return _running(replace(moved, spent=moved.attempts, cause=None, replays=moved.replays + 1), at)
+            return {**_running(before, at), "spent": before.attempts, "cause": None, "replays": before.replays + 1}
         case Discarded() | Expired():
-            return replace(moved, cause=None)
+            return {"cause": None}
 
 
-def _running(delivery: Delivery, now: float) -> Delivery:
+def _running(before: Delivery, now: float) -> Mapping[str, Any]:
     """The clock of patience starts afresh: from now, or from ``notbefore`` where that is later."""
-    start = max(now, delivery.notbefore or 0.0)
-    deadline = None if delivery.patience is None else start + delivery.patience
-    return replace(delivery, due=start, deadline=deadline, left=None)
+    start = max(now, before.notbefore or 0.0)
+    return {"due": start, "deadline": None if before.patience is None else start + before.patience, "left": None}
 
 
 def lane_of(source: str, subject: str, recipient: str) -> str:
@@ -263,7 +269,8 @@ def new_delivery(
 
     Its id follows from the message's id and the recipient, so the same acceptance makes the same deliveries.
     """
-    queued = Delivery(
+    start = max(accepted_at, notbefore or 0.0)
+    return Delivery(
         id=str(uuid.uuid5(uuid.UUID(message), recipient)),
         message=message,
         source=source,
@@ -272,12 +279,12 @@ def new_delivery(
         lane=lane_of(source, subject, recipient) if ordered else None,
         priority=priority,
         state=State.QUEUED,
-        due=accepted_at,
+        due=start,
         patience=patience,
+        deadline=None if patience is None else start + patience,
         notbefore=notbefore,
         expires=expires,
     )
-    return _running(queued, accepted_at)
 
 
 def as_blocked(delivery: Delivery) -> Delivery:

@@ -17,8 +17,8 @@ class Parcel:
     """What an adapter hands over: one attempt of one delivery.
 
     ``body`` is the envelope as the subscription wants it (the original, or a translation signed by the
-    gateway); ``event`` the same parsed; ``message`` the original's id. ``is_translated`` tells whether the
-    data was changed on the way.
+    gateway); ``event`` its members, read when somebody looks inside (``dict(event)`` gives all); ``message`` the
+    original's id. ``is_translated`` tells whether the data was changed on the way.
     """
 
     delivery: str

@@ -67,6 +67,8 @@ class Dispatch:
     owner: str
     on_announced: Callable[[frozenset[str]], None]
     concurrency: int = FULL_WIDTH
+    #: The moment at which to look at all recipients again, whatever is announced.
+    _look_at: float = 0.0
     _busy: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _stopping: bool = False
@@ -74,6 +76,7 @@ class Dispatch:
     async def run(self) -> None:
         """Work until :meth:`drain`; never raises for what one delivery or one ledger call does."""
         is_begun = False
+        announced: frozenset[str] = frozenset()
         while not self._stopping:
             wait = TICK
             try:
@@ -81,18 +84,25 @@ class Dispatch:
                     await self.ledger.lapse(self.clock.now(), owner=self.owner)
                     await self.outages.load()
                     is_begun = True
-                wait = await self._round()
+                wait = await self._round(announced)
             except Exception:  # noqa: BLE001 - a round that fails is told; the next one tries again
                 log.exception("step.failed", step="dispatch")
             if not self._stopping:
                 announced = await self.broker.wait(wait)
                 self.on_announced(announced)
 
-    async def _round(self) -> float:
-        """Claim and start what is due; answers how long to wait for the next round."""
+    async def _round(self, announced: frozenset[str] = frozenset()) -> float:
+        """Claim and start what is due; answers how long to wait for the next round.
+
+        Between two looks at all recipients only those that were announced are asked for: where much is announced,
+        looking each time would cost more than claiming.
+        """
         now = self.clock.now()
-        due, following = await self.ledger.due(now)
-        self.on_announced(due)
+        due = announced
+        if not announced or now >= self._look_at:
+            due, following = await self.ledger.due(now)
+            self._look_at = now + TICK if following is None else max(now, min(now + TICK, following))
+            self.on_announced(due)
         directory = self.directory()
         room = {name: self._room(name) for name in due if self._is_mine(name, directory)}
         wanted = {name: free for name, free in room.items() if free > 0}
@@ -108,7 +118,8 @@ class Dispatch:
             for recipient, prober in probers.items():
                 if prober not in claimed:
                     await self.outages.gone(recipient)
-        nexts = [each for each in (following, self.outages.next_probe()) if each is not None]
+        probe = self.outages.next_probe()
+        nexts = (self._look_at, self._look_at if probe is None else probe)
         return min([TICK, *(max(0.0, each - self.clock.now()) for each in nexts if each > now)])
 
     def _room(self, name: str) -> int:
@@ -180,10 +191,13 @@ class Dispatch:
         )
 
     async def _taken(self, claim: Claim, parcel: Parcel, handed: HandedOver, started: float) -> None:
-        digest = digest_of(parcel.body)
-        ids = {claim.id, str(parcel.event["id"])}
-        proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, ids, digest)
-        delivered_digest = None if parcel.body == claim.envelope else digest
+        is_original = parcel.body == claim.envelope
+        digest = f"sha-256:{claim.digest}" if is_original else digest_of(parcel.body)
+        proof: bytes | None = None
+        if handed.receipt:
+            ids = {claim.id, str(parcel.event["id"])}
+            proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, ids, digest)
+        delivered_digest = None if is_original else digest
         ending = _Ending("taken", handed.status, None, delivered_digest, proof)
         await self._record(claim, Delivered(), started, ending)
         await self.outages.answered(claim.delivery.recipient)
@@ -204,6 +218,7 @@ class Dispatch:
         signal = GaveUp(step.cause) if isinstance(step, Never) else Deferred(step.due)
         outcome: AttemptOutcome = "timeout" if isinstance(failure, TimedOut) else "failed"
         after = await self._record(claim, signal, started, _Ending(outcome, failure.status, failure.detail))
+        self._look_at = min(self._look_at, after.due)
         await self.outages.failed(after, now, is_error=failure.status is not None)
 
     async def _hold(self, claim: Claim, started: float, failure: DestinationGone) -> None:

@@ -14,9 +14,10 @@ from typing import Any, Final
 from gateway.core import jws
 from gateway.core.agreement import Format, Subscription
 from gateway.core.contract import Catalog
-from gateway.core.envelope import digest_of, parse_event, seal
+from gateway.core.envelope import digest_of, seal
 from gateway.core.faults import PermanentFailure
 from gateway.core.jws import Signer
+from gateway.core.unread import Unread
 from gateway.ports import Claim, Derived, Ledger, Record
 from gateway.relay.accept import derived_uuid
 
@@ -29,12 +30,12 @@ class Rendered:
     """What is handed over: the envelope's bytes, the event in it, and whether the bus translated the data."""
 
     envelope: bytes
-    event: Mapping[str, Any]
+    event: Unread
     is_translated: bool
 
     def body(self, form: Format) -> bytes:
         """The bytes handed over: the envelope, or under ``cloudevents`` the bare event in it."""
-        return jws.split(self.envelope).payload if form == "cloudevents" else self.envelope
+        return self.event.payload if form == "cloudevents" else self.envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Translate:
 
     async def render(self, claim: Claim, wanted: str) -> Rendered:
         """The message as ``wanted`` (MAJOR.MINOR) reads it; raises PermanentFailure where no rules lead there."""
-        event = parse_event(jws.split(claim.envelope).payload)
+        event = Unread(claim.envelope)
         if wanted.partition(".")[0] == claim.version.partition(".")[0]:
             return Rendered(claim.envelope, event, is_translated=False)
         target = f"{claim.type}/{wanted.partition('.')[0]}"
@@ -80,7 +81,7 @@ class Translate:
         if kept is None:
             made = await asyncio.to_thread(self._translate, claim, event, wanted, target)
             kept = await self.ledger.keep_derived(made)
-        return Rendered(kept.envelope, parse_event(jws.split(kept.envelope).payload), is_translated=True)
+        return Rendered(kept.envelope, Unread(kept.envelope), is_translated=True)
 
     def _translate(self, claim: Claim, event: Mapping[str, Any], wanted: str, target: str) -> Derived:
         chain = self.catalog().translation(
