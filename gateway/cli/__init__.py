@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "release": "gateway.cli.operate:release",
     "replay": "gateway.cli.replay:replay",
     "discard": "gateway.cli.replay:discard",
+    "requests": "gateway.cli.requests:requests",
     "doctor": "gateway.cli.doctor.command:doctor",
     "backup": "gateway.cli.backup:backup",
     "restore": "gateway.cli.backup:restore",
