@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.backfill import Phase
 from gateway.core.delivery import Deferred, Delivered, Discarded, Refused, State
 from gateway.ports import Change, Claim, Derived, HeldFile
-from gateway.store.sqlite import accepting, claiming, filerights, finding, recording, registry
+from gateway.ports.backfills import Made, Request
+from gateway.store.sqlite import accepting, backfills, claiming, filerights, finding, recording, registry
 from gateway.store.sqlite.connection import connect
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.migrations import migrate, migrations
-from tests.build import MORNING, RECIPIENT, SENDER, a_digest, a_key, a_message, an_attempt, an_audit_row
+from tests.build import MORNING, RECIPIENT, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
 
 NOW = MORNING + 60
 #: What grows with what is stored or waits, by name and by the letters that statements give it. ``registry``, ``holds``
@@ -80,10 +82,31 @@ def everything(connection: sqlite3.Connection) -> None:
     filerights.may_read(connection, file.sha256, RECIPIENT)
     filerights.WITHDRAW.run(connection, [(NOW, 10)])
     filerights.FORGET.run(connection, [(NOW, lambda _: None)])
+    late_subscribers(connection)
     registry.USE_ONCE.run(connection, [("token", NOW, MORNING)])
     registry.COUNT.run(connection, [{("192.0.2.1", 1, "x"): 1}])
     registry.leaves(connection, 1, 10)
     registry.version(connection)
+
+
+def late_subscribers(connection: sqlite3.Connection) -> None:
+    """What is asked and done about the requests of late subscribers, with something to find."""
+    asked = Request("r1", "H33.40/dms", "document.issued", MORNING, None, "mới", NOW)
+    (request,) = backfills.ASK.run(connection, [(asked, an_audit_row())])
+    for before, now in ((Phase.ASKED, Phase.APPROVED), (Phase.APPROVED, Phase.RUNNING)):
+        assert backfills.CHANGE.run(connection, [(before, replace(request, phase=now), an_audit_row())]) == [True]
+    assert backfills.is_any_open(connection)
+    backfills.LEASE.run(connection, [("one", NOW, NOW + 5)])
+    assert backfills.count(connection, request, 10) == 5
+    piece = backfills.missed(connection, replace(request, until=NOW), 0, 3)
+    assert len(piece.found) == 3
+    due = a_delivery("files", recipient="H33.40/dms")
+    made = backfills.Asked(request, Made(piece, [due], {}), "one", an_audit_row(), NOW)
+    assert backfills.MAKE.run(connection, [made]) == [True]
+    assert backfills.waiting(connection, "H33.40/dms", 10) == 1
+    backfills.find(connection, "r1")
+    for system, phase in ((None, None), ("H33.40/dms", None), (None, Phase.RUNNING)):
+        assert len(backfills.listed(connection, system, phase, 10)) == 1
 
 
 def statements_of(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]) -> list[str]:
