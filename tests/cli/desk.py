@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
+
 from gateway.cli import run
 from tests.province import edit
 
@@ -36,8 +38,11 @@ class Ended(NamedTuple):
 def lgsp(*arguments: str | Path) -> Ended:
     """Run one command line in this process."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = run([str(each) for each in arguments])
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = run([str(each) for each in arguments])
+    finally:
+        structlog.reset_defaults()  # a command sets the log up for its process; here the process is the tests'
     return Ended(status, out.getvalue(), err.getvalue())
 
 
