@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -38,9 +37,11 @@ from gateway.api.doors import DOORS, Doors, Limits, Operator
 from gateway.api.identity import CALLER, TOKENS
 from gateway.api.inbox import CLOSING
 from gateway.api.language import language_of
+from gateway.api.standing import HEADERS, secured
 from gateway.api.submit import MESSAGE_ID, PROBLEM
+from gateway.api.telling import tell
 from gateway.core.faults import Fault
-from gateway.telemetry import REQUEST_SECONDS, REQUESTS, log
+from gateway.telemetry import log
 
 __all__ = ["ROUTES", "Doors", "Limits", "Operator", "make_app"]
 
@@ -89,19 +90,6 @@ ROUTES: Final = (
     web.get("/asyncapi.json", docs.asyncapi),
     web.get("/docs", docs.docs),
 )
-#: Doors that are asked all the time and tell nothing new.
-_QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
-#: On every answer; a door may say otherwise (RFC 9110; OWASP's advice for APIs).
-HEADERS: Final = {
-    hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-SERVER: Final = "lgsp"
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -120,12 +108,10 @@ def make_app(doors: Doors) -> web.Application:
         app.router.add_route(route.method, route.path, route.handler, expect_handler=_continue)
         if route.method == hdrs.METH_GET:
             app.router.add_route(hdrs.METH_HEAD, route.path, route.handler, expect_handler=_continue)
-    secured = {hdrs.SERVER: SERVER}
-    if doors.public_url.startswith("https:"):
-        secured[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
+    always = secured(doors.public_url)
 
     async def finish(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(secured)
+        response.headers.update(always)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
 
@@ -181,12 +167,6 @@ def _door(request: web.Request) -> str:
 
 
 def _tell(request: web.Request, response: web.StreamResponse, seconds: float, told: dict[str, Any]) -> None:
-    door = _door(request)
-    method = request.method if door != "unknown" else "any"
-    REQUESTS.labels(door, method, str(response.status)).inc()
-    REQUEST_SECONDS.labels(door).observe(seconds)
-    if door in _QUIET:
-        return
     if MESSAGE_ID in request:
         told["message_id"] = request[MESSAGE_ID]
     if CALLER in request:
@@ -194,15 +174,13 @@ def _tell(request: web.Request, response: web.StreamResponse, seconds: float, to
         told[field] = name
     if PROBLEM in request:
         told["problem"] = request[PROBLEM]
-    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    if trace is not None:
-        told["trace_id"] = trace.group(1)
-    log.info(
-        "request.answered",
-        method=request.method,
-        door=door,
-        status=response.status,
-        ms=round(seconds * 1000, 1),
+    trace = request.headers.get("traceparent", "")
+    tell(
+        _door(request),
+        request.method,
+        response.status,
+        seconds=seconds,
         address=request.remote,
-        **told,
+        trace=trace,
+        told=told,
     )

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from aiohttp import hdrs, web
 
 from gateway.api.doors import DOORS
-from gateway.api.problems import bad_request, too_large, unsupported
+from gateway.api.problems import bad_request, body_late, too_large, unsupported
 from gateway.core.faults import Busy, Text, Violation
 from gateway.core.strictjson import StrictJsonError, parse_strict
 from gateway.telemetry import BODIES
@@ -41,7 +41,12 @@ class Share:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Hold nothing any more."""
         self._intake.held -= self._held
+        self._held = 0
         BODIES.set(self._intake.held)
 
     def take(self, count: int) -> None:
@@ -90,12 +95,7 @@ async def read_body(request: web.Request, limit: int, seconds: float, share: Sha
                     share.take(len(piece))
                 pieces.append(piece)
     except TimeoutError:
-        raise bad_request(
-            detail=Text(
-                f"Nội dung yêu cầu không đến đủ trong {seconds:g} giây. Bên gửi kiểm tra đường truyền rồi gửi lại.",
-                f"The body did not arrive within {seconds:g} seconds. The sender must check the line and send again.",
-            )
-        ) from None
+        raise body_late(seconds) from None
     except web.RequestPayloadError:
         raise bad_request(
             detail=Text(

@@ -9,13 +9,18 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from gateway.api import problems
-from gateway.api.app import HEADERS, SERVER
+from gateway.api.body import INTAKE
+from gateway.api.doors import DOORS
+from gateway.api.standing import HEADERS, SERVER
+from gateway.api.wicket import Lodge, Wicket
 from gateway.core.faults import Text
 
 #: A connection that has not sent its first request's header by then is closed (seconds).
 FIRST_HEADER: Final = 10.0
 #: Longer than the usual proxy keeps its side, so that it is the proxy that closes (seconds).
 KEEP_ALIVE: Final = 75.0
+#: How long requests under way have when the listener stops (seconds).
+_LAST_ANSWERS: Final = 5.0
 _LINE: Final = 8190
 _HEADERS: Final = 64
 
@@ -28,6 +33,8 @@ class GuardedSite(web.BaseSite):
     ) -> None:
         """``first_header``: seconds that a new connection has for its first request's header."""
         super().__init__(runner, backlog=backlog)
+        self._app = runner.app
+        self._lodge: Lodge | None = None
         self._host = host
         self._port = port
         self._first_header = first_header
@@ -43,7 +50,7 @@ class GuardedSite(web.BaseSite):
         server = self._runner.server
         loop = asyncio.get_running_loop()
 
-        def connection() -> _Connection:
+        def gate() -> _Connection:
             return _Connection(
                 server,
                 loop=loop,
@@ -56,12 +63,21 @@ class GuardedSite(web.BaseSite):
                 access_log=None,
             )
 
+        self._lodge = lodge = Lodge(
+            self._app[DOORS], self._app[INTAKE], gate, first_header=self._first_header, keep_alive=KEEP_ALIVE
+        )
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listening = await loop.create_server(
-            connection, self._host, self._port, family=family, backlog=self._backlog, reuse_address=True
+            lambda: Wicket(lodge), self._host, self._port, family=family, backlog=self._backlog, reuse_address=True
         )
         self._port = listening.sockets[0].getsockname()[1]
         self._server = listening
+
+    async def stop(self) -> None:
+        """Take no new connection; let the wickets' requests be answered."""
+        await super().stop()
+        if self._lodge is not None:
+            await self._lodge.close(_LAST_ANSWERS)
 
 
 class _Connection(web.RequestHandler):

@@ -11,7 +11,8 @@ from gateway.api.body import json_answer
 from gateway.api.doors import DOORS, Operator
 from gateway.api.identity import Caller, caller_of
 from gateway.api.problems import not_found
-from gateway.api.submit import MESSAGE_ID, SEALED
+from gateway.api.submit import MESSAGE_ID
+from gateway.api.taking import SEALED
 from gateway.core.delivery import State
 from gateway.core.directory import Directory
 from gateway.core.moments import format_moment

@@ -79,24 +79,32 @@ def problem(fault: Fault, language: Language, *, instance: str | None = None) ->
 def answer(fault: Fault, language: Language, *, instance: str | None = None) -> web.Response:
     """The fault as a whole answer, with the headers that its status asks for."""
     response = _response(problem(fault, language, instance=instance), language)
-    if fault.retry_after is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(max(1, math.ceil(fault.retry_after)))
-    elif fault.problem in ("overloaded", "rate-limited", "provider-unavailable"):
-        response.headers[hdrs.RETRY_AFTER] = "5"
-    if fault.problem in _CHALLENGE:
-        response.headers[hdrs.WWW_AUTHENTICATE] = _CHALLENGE[fault.problem]
+    response.headers.update(asked_for(fault))
     return response
+
+
+def asked_for(fault: Fault) -> dict[str, str]:
+    """The header fields that a fault's status asks for: when to come again, with what to come."""
+    fields: dict[str, str] = {}
+    if fault.retry_after is not None:
+        fields[hdrs.RETRY_AFTER] = str(max(1, math.ceil(fault.retry_after)))
+    elif fault.problem in ("overloaded", "rate-limited", "provider-unavailable"):
+        fields[hdrs.RETRY_AFTER] = "5"
+    if fault.problem in _CHALLENGE:
+        fields[hdrs.WWW_AUTHENTICATE] = _CHALLENGE[fault.problem]
+    return fields
+
+
+def spoken(language: Language) -> dict[str, str]:
+    """The header fields of an answer that speaks to people."""
+    return {hdrs.CONTENT_LANGUAGE: language, hdrs.VARY: hdrs.ACCEPT_LANGUAGE}
 
 
 def _response(members: dict[str, Any], language: Language) -> web.Response:
     return web.Response(
         status=members["status"],
         body=json.dumps(members, ensure_ascii=False).encode(),
-        headers={
-            hdrs.CONTENT_TYPE: MEDIA_TYPE,
-            hdrs.CONTENT_LANGUAGE: language,
-            hdrs.VARY: hdrs.ACCEPT_LANGUAGE,
-        },
+        headers={hdrs.CONTENT_TYPE: MEDIA_TYPE, **spoken(language)},
     )
 
 
@@ -175,6 +183,16 @@ def bad_request(*violations: Violation, detail: Text | None = None) -> Rejected:
             "The request is not as this door describes (see /docs). The caller must mend it.",
         ),
         violations,
+    )
+
+
+def body_late(seconds: float) -> Rejected:
+    """400: the body did not come in time."""
+    return bad_request(
+        detail=Text(
+            f"Nội dung yêu cầu không đến đủ trong {seconds:g} giây. Bên gửi kiểm tra đường truyền rồi gửi lại.",
+            f"The body did not arrive within {seconds:g} seconds. The sender must check the line and send again.",
+        )
     )
 
 
