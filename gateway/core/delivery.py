@@ -14,7 +14,6 @@ from :data:`TABLE`, so picture and code cannot drift apart.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -271,7 +270,7 @@ def new_delivery(
     """
     start = max(accepted_at, notbefore or 0.0)
     return Delivery(
-        id=str(uuid.uuid5(uuid.UUID(message), recipient)),
+        id=_named_after(message, recipient),
         message=message,
         source=source,
         recipient=recipient,
@@ -285,6 +284,14 @@ def new_delivery(
         notbefore=notbefore,
         expires=expires,
     )
+
+
+def _named_after(message: str, recipient: str) -> str:
+    """The UUID of version 5 (RFC 9562, 5.5) of ``recipient`` in the namespace ``message``, itself a UUID."""
+    digest = hashlib.sha1(bytes.fromhex(message.replace("-", "")) + recipient.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & ~(0xF << 76 | 0x3 << 62) | 0x5 << 76 | 0x2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def as_blocked(delivery: Delivery) -> Delivery:

@@ -78,7 +78,7 @@ class Judge:
             refuse_gateway_attributes(opened.event)
             known.event = event = self._event(opened.event)
             known.digest = payload_digest(opened.signature.payload)
-            return self._routed(source, event, known.digest, now)
+            return self._routed(source, event, known.digest, now, opened.signature.payload)
         except Fault as fault:
             return known.refused(fault)
 
@@ -150,13 +150,15 @@ class Judge:
         directory = self.directory
         return check_attributes(members, gateway=directory.gateway, gateway_names=directory.gateway_names())
 
-    def _routed(self, source: System, event: Event, repeat_digest: str, now: float) -> Judged:
+    def _routed(
+        self, source: System, event: Event, repeat_digest: str, now: float, written: bytes | None = None
+    ) -> Judged:
         check_window(event, now)
         _refuse_secrets(event.data)
         contract = self._conforming(event)
         routes = route(event, source, contract, self.directory, day_of(now))
         expired = event.expirytime is not None and event.expirytime <= now
-        return Judged(source, event, contract, repeat_digest, routes, files_named(event.data), expired)
+        return Judged(source, event, contract, repeat_digest, routes, files_named(event.data, written), expired)
 
     def _conforming(self, event: Event) -> Contract:
         contract = self.catalog.contract(event.type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 #: The legal time of Viet Nam. Dates in agreements and official documents are dates there.
@@ -43,8 +44,14 @@ def parse_moment(text: str) -> float | None:
 
 def format_moment(moment: float) -> str:
     """Seconds since 1970 as RFC 3339 in UTC with milliseconds, e.g. ``2026-11-22T01:02:03.456Z``."""
-    stamp = _EPOCH + timedelta(milliseconds=round(moment * 1000))
-    return stamp.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    second, milliseconds = divmod(round(moment * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(second: int) -> str:
+    """A whole second in UTC; the same few are written again and again."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat().removesuffix("+00:00")
 
 
 def day_of(moment: float) -> date:

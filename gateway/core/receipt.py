@@ -12,6 +12,8 @@ from gateway.core.moments import format_moment
 
 TYP: Final = "receipt+jws"
 Outcome = Literal["accepted", "delivered", "refused", "expired", "discarded"]
+#: Made once: ``json.dumps`` with options makes one each time.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 #: The state in which a delivery ends -> the receipt its sender gets.
 OUTCOMES: Final[dict[State, Outcome]] = {
     State.DELIVERED: "delivered",
@@ -50,7 +52,7 @@ def receipt_payload(
 
 def payload_bytes(members: dict[str, Any]) -> bytes:
     """The exact bytes that are signed and that become a leaf of the journal."""
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+    return _COMPACT(members).encode()
 
 
 def sign_receipt(payload: bytes, signer: Signer) -> str:
