@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import os
 import secrets
-import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ import structlog
 from aiohttp import web
 
 import gateway
-from gateway import checkpoints, telemetry
 from gateway.api.app import Doors, make_app
 from gateway.api.identity import operators_of
 from gateway.api.listener import GuardedSite
@@ -29,7 +27,7 @@ from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Misconfigured, Text
-from gateway.ports import AdapterContext, AuditRow, Clock, Ledger, RegistryRow
+from gateway.ports import AdapterContext, Clock, Ledger, RegistryRow
 from gateway.relay.accept import Accept
 from gateway.relay.backfill import Backfill
 from gateway.relay.clock import SystemClock
@@ -358,33 +356,6 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         yield opened
     finally:
         await opened.stop()
-
-
-async def serve(
-    settings: Settings, *, tell: Callable[[str], None] = lambda _: None, heartbeat: float | None = None
-) -> None:
-    """Run until SIGTERM or SIGINT; raises Misconfigured where it cannot start.
-
-    ``tell`` hears READY=1 and STOPPING=1, and WATCHDOG=1 every ``heartbeat`` seconds while it works.
-    """
-    telemetry.set_up(level=settings.log_level)
-    if settings.kill_at is not None:
-        name, count = settings.kill_at
-        checkpoints.arm(name, count, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    async with running(settings) as opened:
-        row = AuditRow(opened.clock.now(), settings.system, "gateway.started", {"version": gateway.__version__})
-        await opened.ledger.audit([row])
-        tell("READY=1")
-        while not stopped.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), heartbeat)
-            if not stopped.is_set() and opened.is_working():
-                tell("WATCHDOG=1")
-        tell("STOPPING=1")
 
 
 def stand_in(adapter: str) -> ModuleType:

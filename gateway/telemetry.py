@@ -6,13 +6,15 @@ exception is told by its type and the places it passed, never by its text.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -61,10 +63,11 @@ _FRAMES: Final = 12
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-def set_up(*, level: str = "info", stream: TextIO | None = None) -> None:
+def set_up(*, level: str = "info", stream: TextIO | Gathering | None = None, for_good: bool = False) -> None:
     """Send every log line from ``level`` up as one JSON object to ``stream`` (stderr by default).
 
     What libraries log through ``logging`` comes as ``library.said`` from warnings up, in the same form.
+    ``for_good`` says that this process will not be set up again: loggers need not look for a change.
     """
     structlog.configure(
         processors=[
@@ -75,12 +78,54 @@ def set_up(*, level: str = "info", stream: TextIO | None = None) -> None:
             as_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream or sys.stderr)),
+        cache_logger_on_first_use=for_good,
     )
     root = logging.getLogger()
     root.handlers = [_FromLibraries()]
     root.setLevel(logging.WARNING)
+
+
+class Gathering:
+    """A stream that writes what came within a moment at once: under load, lines come faster than writing pays.
+
+    Lines of another thread, or of a time without an event loop, are written at once, with all that came before.
+    """
+
+    #: Seconds that a line may wait.
+    MOMENT: Final = 0.05
+
+    def __init__(self, stream: TextIO) -> None:
+        """``stream`` takes the lines in the end; :meth:`close` writes the last ones."""
+        self._stream = stream
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        self._is_awaited = False
+
+    def write(self, line: str) -> None:
+        """Take a line."""
+        with self._lock:
+            self._lines.append(line)
+
+    def flush(self) -> None:
+        """Write soon; at once where nobody would come back to it."""
+        if self._is_awaited and threading.current_thread() is threading.main_thread():
+            return
+        try:
+            asyncio.get_running_loop().call_later(self.MOMENT, self.close)
+        except RuntimeError:
+            self.close()
+        else:
+            self._is_awaited = True
+
+    def close(self) -> None:
+        """Write everything now."""
+        self._is_awaited = False
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("".join(lines))
+                self._stream.flush()
 
 
 def without_secrets(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -21,7 +21,7 @@ def serve(place: Place, workers: int) -> None:
 
     Nhật ký ra stderr, mỗi dòng một đối tượng JSON. Logs go to stderr, one JSON object a line.
     """
-    from gateway.compose import serve as run
+    from gateway.cli.serving import serve as run
 
     settings = place.settings
     if workers != 1:

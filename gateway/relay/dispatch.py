@@ -14,7 +14,10 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
+
+from prometheus_client import Counter as Metric
 
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
@@ -37,6 +40,11 @@ LEASE: Final = 28.0
 #: The ledger is asked at least this often (seconds), whatever the broker says.
 TICK: Final = 1.0
 MAX_DETAIL: Final = 500
+
+
+@lru_cache(maxsize=4096)
+def _counter(recipient: str, outcome: str) -> Metric:
+    return ATTEMPTS.labels(recipient, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +253,7 @@ class Dispatch:
         )
         (written,) = await self.ledger.record_many([change], now=ended)
         reach("dispatch.recorded")
-        ATTEMPTS.labels(claim.delivery.recipient, ending.outcome).inc()
+        _counter(claim.delivery.recipient, ending.outcome).inc()
         ATTEMPT_SECONDS.observe(ended - started)
         log.info(
             "delivery.attempted",

@@ -13,6 +13,7 @@ import itertools
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ R = TypeVar("R")
 #: Steps in one transaction at most, and steps that may wait before new ones are turned away.
 GROUP: Final = 256
 WAITING: Final = 20_000
+#: A group of so many steps shows that there is much to do: the next one is given time to gather, so long for each step
+#: of the last one and so long at most (seconds). More share what a transaction costs; who is alone never waits.
+_MANY: Final = 5
+_GATHER_EACH: Final = 0.0005
+_GATHER_MOST: Final = 0.02
 
 log = structlog.get_logger()
 
@@ -110,13 +116,17 @@ class Writer:
     # ------------------------------------------------------------------------------------- in the thread
 
     def _work(self) -> None:
+        size = 0
         while (first := self._queue.get()) is not None:
+            if size >= _MANY and self._is_open:
+                time.sleep(min(_GATHER_MOST, size * _GATHER_EACH))
             group = [first]
             while len(group) < GROUP and not self._queue.empty():
                 if (job := self._queue.get()) is None:
                     self._queue.put(None)  # stop after this group
                     break
                 group.append(job)
+            size = len(group)
             self._tell(self._do(group))
         if self._connection is not None:
             self._connection.close()
