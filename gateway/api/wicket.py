@@ -101,10 +101,7 @@ class Wicket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """More bytes: of the next request while one is being answered."""
         self._came += data
-        if self.task is None:
-            self._go_on()
-        elif len(self._came) > _AHEAD and self._transport is not None:
-            self._transport.pause_reading()
+        self._go_on()
 
     def pause_writing(self) -> None:
         """The client does not read its answers: it gets no more."""
@@ -113,8 +110,7 @@ class Wicket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It does again."""
         self._is_full = False
-        if self.task is None:
-            self._go_on()
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the library's signature
         """The client left; what it sent whole is still taken."""
@@ -124,8 +120,19 @@ class Wicket(asyncio.Protocol):
     # -------------------------------------------------------------------------------------- what arrives
 
     def _go_on(self) -> None:
+        """Begin the next request where it is whole and its turn; read on while that is needed, or little lies here."""
+        if self.task is None and not self._is_full:
+            self._begin()
+        if self._transport is None:
+            return
+        if (self.task is None and not self._is_full) or len(self._came) <= _AHEAD:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _begin(self) -> None:
         """Look at what came: the next head, or its body; begin to answer where the request is whole."""
-        if self._transport is None or self._is_full:
+        if self._transport is None:
             return
         if self._head is None:
             self._head = self._next_head()
@@ -169,6 +176,7 @@ class Wicket(asyncio.Protocol):
             return
         self._forget()
         self._transport = None
+        transport.resume_reading()
         gate = self._lodge.gate()
         transport.set_protocol(gate)
         gate.connection_made(transport)
@@ -197,7 +205,6 @@ class Wicket(asyncio.Protocol):
         self.task = None
         if self._transport is not None:
             self._wait(self._lodge.keep_alive)
-            self._transport.resume_reading()
             self._go_on()
 
     def _write(self, reply: Reply, *, is_last: bool = False) -> None:

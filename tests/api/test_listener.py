@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,30 @@ async def test_broken_chunks_are_a_bad_request(hall: Hall) -> None:
 
     assert answer.split(b" ")[1] == b"400"
     assert b"problem+json" in answer
+
+
+async def test_a_client_that_reads_no_answers_can_send_no_more_than_fits(hall: Hall) -> None:
+    host, port = hall.url.removeprefix("http://").split(":")
+    request = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: 1\r\n\r\nx"
+    with socket.create_connection((host, int(port))) as client:
+        client.setblocking(False)
+        sent, since = 0, time.monotonic()
+        while time.monotonic() - since < 1 and sent < 64 * 2**20:
+            try:
+                sent += client.send(request * 1000)
+                since = time.monotonic()
+            except BlockingIOError:
+                await asyncio.sleep(0.01)
+    assert sent < 64 * 2**20
+
+
+async def test_what_comes_far_ahead_is_answered_in_order_also_where_the_last_goes_through_the_gate(hall: Hall) -> None:
+    post = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: 1\r\n\r\nx"
+    last = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 4000 + b"\r\n\r\n"
+    closing = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    answers = await spoken(hall, post * 1500 + last * 20 + closing)
+
+    assert answers.count(b"HTTP/1.1 400 ") == 1500
+    assert answers.count(b"HTTP/1.1 200 ") == 20
+    assert b"HTTP/1.1 404 " in answers.rpartition(b"HTTP/1.1 200 ")[2]
