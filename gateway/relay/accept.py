@@ -35,9 +35,10 @@ from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
 from gateway.core.routing import Route
 from gateway.ports import Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
 from gateway.relay.pace import Paces
+from gateway.relay.turnstile import Turnstile
 
-#: From this many envelopes on, a batch is judged in a worker thread: the signatures release the interpreter.
-_THREAD_FROM: Final = 8
+#: Messages put together in a row before others have a turn: each signs a receipt.
+_ROW: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,18 @@ class Accept:
     clock: Clock
     refusals: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     paces: Paces = field(default_factory=Paces)
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
-        """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting."""
-        now = self.clock.now()
-        judge = Judge(self.directory(), self.catalog())
-        if len(bodies) < _THREAD_FROM:
-            judged = [judge.sealed(body, now) for body in bodies]
-        else:
-            judged = await asyncio.to_thread(lambda: [judge.sealed(body, now) for body in bodies])
-        return await self._keep(judged, list(bodies), now, address)
+        """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting.
+
+        Raises Busy ``overloaded`` where the bus has too much under way already.
+        """
+        with self.turnstile.passed(len(bodies)):
+            now = self.clock.now()
+            judge = Judge(self.directory(), self.catalog())
+            judged = await self.turnstile.judged(lambda body: judge.sealed(body, now), bodies)
+            return await self._keep(judged, list(bodies), now, address)
 
     async def unsigned(self, system: System, body: bytes) -> Accepted | Fault:
         """Accept an unsigned event of a system for which the bus signs; the caller has authenticated it."""
@@ -148,6 +151,8 @@ class Accept:
                 answers[index] = await self._expired(one)
             else:
                 fresh[index] = self._message(_Sound.of(one, raws[index]), now)
+                if len(fresh) % _ROW == 0:
+                    await asyncio.sleep(0)
         reach("accept.judged")
         kept = await self.ledger.accept_many(list(fresh.values())) if fresh else []
         reach("accept.kept")
