@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.frame import FAILED, Place, examples, json_option
+from gateway.cli.frame import FAILED, Misuse, Place, examples, json_option
 from gateway.core.faults import Misconfigured, Text
 
 MAX_FILE: Final = 256 * 2**20
@@ -47,7 +47,12 @@ def mapping_of(tongue: str) -> ModuleType:
         if name.isidentifier() and (builtin_adapters() / name / "mapping.py").is_file():
             return importlib.import_module(f"adapters.{name}.mapping")
     known = sorted(path.parent.name.removesuffix("_folder") for path in builtin_adapters().glob("*/mapping.py"))
-    raise click.BadParameter(f"{tongue}: {', '.join(known)}", param_hint="edxml")
+    raise Misuse(
+        Text(
+            f"không có kiểu tệp {tongue}, chỉ có {', '.join(known)}",
+            f"there is no kind of file {tongue}, only {', '.join(known)}",
+        )
+    )
 
 
 def converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:

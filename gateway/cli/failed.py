@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.frame import Place, examples, json_option
+from gateway.cli.frame import Misuse, Place, examples, json_option
 from gateway.cli.operate import operating
 from gateway.cli.seeking import is_group, seeking, sought
 from gateway.core.failure import explained
@@ -48,7 +48,7 @@ def failed(place: Place, /, *, group: str | None, limit: int, after: str | None,
     Với mã nhóm: từng lượt chuyển của nhóm. With a group: its deliveries.
     """
     if group is not None and not is_group(group):
-        raise click.BadParameter("mã nhóm gồm 12 chữ số hex / a group is 12 hex digits", param_hint="GROUP")
+        raise Misuse(Text("mã nhóm GROUP gồm 12 chữ số hex", "a GROUP is 12 hex digits"))
     meant = sought(given, None if group is None else group.lower())
 
     async def work() -> tuple[list[Group], list[Failed], dict[str, float]]:

@@ -112,6 +112,14 @@ async def opened_ledger(settings: Settings, *, must_exist: bool = False) -> Asyn
         await ledger.close()
 
 
+class Misuse(click.UsageError):
+    """A wrong way to call a command, told in the words of both languages."""
+
+    def __init__(self, words: Text) -> None:
+        super().__init__(words.en, click.get_current_context(silent=True))
+        self.words = words
+
+
 def actor() -> str:
     """Who acts at this command line, for the audit: ``cli:USER``."""
     try:
@@ -189,13 +197,15 @@ def _tell_usage(place: Place, error: click.UsageError) -> None:
     place.complain(
         Text(
             f"✗ Sai cách gọi lệnh: {_usage_in_vietnamese(error)}. Xem cách dùng: {path} --help",
-            f"✗ Wrong usage: {error.format_message()} See: {path} --help",
+            f"✗ Wrong usage: {_sentence(error.format_message())} See: {path} --help",
         )
     )
     place.give({"result": "failed", "usage": error.format_message()})
 
 
 def _usage_in_vietnamese(error: click.UsageError) -> str:
+    if isinstance(error, Misuse):
+        return error.words.vi
     if isinstance(error, click.NoSuchOption):
         meant = f", có phải ý là {error.possibilities[0]}" if error.possibilities else ""
         return f"không có tuỳ chọn {error.option_name}{meant}"
@@ -206,6 +216,8 @@ def _usage_in_vietnamese(error: click.UsageError) -> str:
     if unknown := re.match(r"No such command '(.*)'", error.message):
         near = _nearest_command(unknown[1], error.ctx)
         return f"không có lệnh {unknown[1]}" + (f", có phải ý là {near}" if near else "")
+    if extra := re.match(r"Got unexpected extra arguments? \((.*)\)", error.message):
+        return f"thừa tham số {extra[1]}"
     return error.format_message().rstrip(".")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli.frame import FAILED, Place, examples, json_option, opened_ledger
+from gateway.cli.frame import FAILED, Misuse, Place, examples, json_option, opened_ledger
 from gateway.core.faults import PROBLEMS, Misconfigured, Rejected, Text
 
 if TYPE_CHECKING:
@@ -71,7 +71,12 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
 
     name, _, version = contract.partition("/")
     if not is_contract_name(name) or parse_label(version) is None:
-        raise click.BadParameter("NAME/MAJOR.MINOR, ví dụ/e.g. document.issued/1.0", param_hint="--contract")
+        raise Misuse(
+            Text(
+                "--contract có dạng NAME/MAJOR.MINOR, ví dụ document.issued/1.0",
+                "--contract is NAME/MAJOR.MINOR, for example document.issued/1.0",
+            )
+        )
     signer = _signer(place, system, key, cert)
     data = _data(file)
     now = time.time()

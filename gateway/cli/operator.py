@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.frame import Place, actor, examples, json_option, opened_ledger
+from gateway.cli.frame import Misuse, Place, actor, examples, json_option, opened_ledger
 from gateway.core.faults import Busy, Misconfigured, Text
 from gateway.ports import AuditRow, RegistryRow
 
@@ -34,8 +34,8 @@ def add(place: Place, name: str, role: str) -> None:
     from gateway.config.secret import hash_token
 
     if not _NAME.match(name):
-        raise click.BadParameter(
-            "chỉ gồm chữ không dấu, số và . _ @ - / plain letters, digits and . _ @ -", param_hint="NAME"
+        raise Misuse(
+            Text("NAME chỉ gồm chữ không dấu, số và . _ @ -", "a NAME has plain letters, digits and . _ @ - only")
         )
     token = secrets.token_urlsafe(32)
     row = RegistryRow("operator", name, "console", {"role": role, "token_hash": hash_token(token)})

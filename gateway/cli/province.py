@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.frame import FAILED, Place, actor, examples, json_option, opened_ledger
+from gateway.cli.frame import FAILED, Misuse, Place, actor, examples, json_option, opened_ledger
 from gateway.core.codes import split_system
+from gateway.core.faults import Text
 
 if TYPE_CHECKING:
     from gateway.cli.applying import Applied
@@ -27,7 +28,9 @@ def init(place: Place, folder: Path, system: str) -> int | None:
     from gateway.cli.founding import found_province
 
     if split_system(system) is None:
-        raise click.BadParameter("CODE/NAME, ví dụ/e.g. H33.14/lgsp", param_hint="--system")
+        raise Misuse(
+            Text("--system có dạng CODE/NAME, ví dụ H33.14/lgsp", "--system is CODE/NAME, for example H33.14/lgsp")
+        )
     made = found_province(folder, system)
     place.give({"result": "made", "folder": str(folder), "system": system, "files": made})
     place.say(

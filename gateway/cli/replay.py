@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from gateway.cli.frame import FAILED, Place, actor, examples, json_option
+from gateway.cli.frame import FAILED, Misuse, Place, actor, examples, json_option
 from gateway.cli.operate import Desk, operating
 from gateway.cli.seeking import is_group, seeking, sought
 from gateway.core.delivery import Delivery
@@ -133,12 +133,12 @@ def _do(place: Place, act: Act, plan: Plan, given: Mapping[str, Any]) -> int:
     what, reason = given["what"], given["reason"]
     is_filtered = any(given[name] is not None for name in ("recipient", "contract", "since", "until", "cause"))
     if what is None and not is_filtered:
-        raise click.UsageError("cần ID, GROUP hoặc bộ lọc / an ID, a GROUP or a filter is needed")
+        raise Misuse(Text("cần ID, GROUP hoặc bộ lọc", "an ID, a GROUP or a filter is needed"))
     if reason is None and not given["dry_run"]:
         raise click.MissingParameter(param_hint="'--reason'", param_type="option")
     if what is not None and not is_group(what):
         if is_filtered:
-            raise click.UsageError("ID không đi cùng bộ lọc / an ID goes without a filter")
+            raise Misuse(Text("ID không đi cùng bộ lọc", "an ID goes without a filter"))
         if not given["dry_run"]:
             return _do_one(place, act, what, reason)
     return asyncio.run(_do_many(place, act, plan, given))
@@ -158,7 +158,12 @@ async def _do_many(place: Place, act: Act, plan: Plan, given: Mapping[str, Any])
             return 0
         if seen.eligible > place.settings.approval_above and given["confirm"] != seen.eligible:
             _tell_preview(place, seen)
-            raise click.UsageError(f"đợt lớn, hãy thêm / a large one, add: --confirm {seen.eligible}")
+            raise Misuse(
+                Text(
+                    f"đợt này lớn, người vận hành xác nhận bằng --confirm {seen.eligible}",
+                    f"a large operation; the operator confirms it by --confirm {seen.eligible}",
+                )
+            )
         made = await desk.operations.create(seen, reason=given["reason"], author=actor(), start=True)
         _tell_preview(place, seen)
         place.say(
@@ -203,7 +208,9 @@ def _window(written: str | None) -> tuple[int, int] | None:
         return None
     found = _WINDOW.match(written)
     if found is None:
-        raise click.BadParameter("HH:MM-HH:MM, ví dụ / for example 22:00-05:00", param_hint="'--window'")
+        raise Misuse(
+            Text("--window có dạng HH:MM-HH:MM, ví dụ 22:00-05:00", "--window is HH:MM-HH:MM, for example 22:00-05:00")
+        )
     begins, begin, ends, end = map(int, found.groups())
     return begins * 60 + begin, ends * 60 + end
 

@@ -191,9 +191,10 @@ class Delivery:
             raise IllegalStep(
                 "illegal-state",
                 Text(
-                    f"Lượt chuyển {self.id} đang ở trạng thái {self.state.value},"
-                    f" không thể áp dụng bước {type(signal).__name__}.",
-                    f"Delivery {self.id} is {self.state.value}; the step {type(signal).__name__} is not possible.",
+                    f"Lượt chuyển {self.id} đang ở trạng thái {self.state.value} nên không làm được việc này"
+                    f" ({type(signal).__name__}). Người vận hành hãy xem hành trình của nó rồi chọn việc phù hợp.",
+                    f"Delivery {self.id} is {self.state.value}; the step {type(signal).__name__} is not possible."
+                    " The operator looks at its timeline and chooses what fits.",
                 ),
             )
         changed = {"state": step, "lease_owner": None, "lease_until": None, **_changed(self, signal)}

@@ -77,7 +77,13 @@ class Operate:
     def _system(self, name: str) -> str:
         system = self.directory().system(name)
         if system is None:
-            raise Rejected("not-found", Text(f"Không có hệ thống {name}.", f"There is no system {name}."))
+            raise Rejected(
+                "not-found",
+                Text(
+                    f"Danh mục không có hệ thống {name}. Người vận hành hãy kiểm tra lại tên, dạng MÃ_CƠ_QUAN/tên.",
+                    f"The registry has no system {name}. The operator checks the name, in the form CODE/name.",
+                ),
+            )
         return system.name
 
     def _row(self, event: str, actor: str, reason: str, **details: Any) -> AuditRow:

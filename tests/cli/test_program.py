@@ -76,8 +76,12 @@ def test_the_version_is_told() -> None:
         (["operator", "add", "họ tên", "--role", "admin"], "NAME", "plain letters"),
         (["init", "x", "--system", "lgsp"], "--system", "H33.14/lgsp"),
         (["inbox", "--as", "H33.16/dms", "--max", "0"], "giá trị của '--max'", "0 is not in the range"),
-        (["apply", "a", "b"], "unexpected extra argument", "unexpected extra argument"),
-        (["convert", "fax", "a.fax"], "edxml", "edxml"),
+        (["apply", "a", "b"], "thừa tham số b", "unexpected extra argument (b). See"),
+        (["convert", "fax", "a.fax"], "không có kiểu tệp fax, chỉ có edxml.", "no kind of file fax, only edxml."),
+        (["replay", "--reason", "x"], "cần ID, GROUP hoặc bộ lọc.", "an ID, a GROUP or a filter is needed."),
+        (["replay", "--recipient", "A/b", "--window", "9", "--reason", "x"], "ví dụ 22:00-05:00.", "for example 22:00"),
+        (["init", "p", "--system", "x"], "--system có dạng CODE/NAME", "--system is CODE/NAME"),
+        (["failed", "zz"], "GROUP gồm 12 chữ số hex.", "a GROUP is 12 hex digits."),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_status_two(arguments: list[str], vi: str, en: str) -> None:
