@@ -45,6 +45,7 @@ from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.relay.upload import UploadLimits, Uploads
+from gateway.relay.watch import Watch
 from gateway.store.files import Files
 from gateway.store.sqlite import examination
 from gateway.store.sqlite.backfills import backfills_of
@@ -57,6 +58,7 @@ from gateway.trust.keyring import Keyring
 _REGISTRY_EVERY: Final = 1.0
 _COLLECT_EVERY: Final = 1.0
 _SWEEP_EVERY: Final = 1.0
+_WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
 _DRAIN: Final = 10.0
@@ -259,6 +261,7 @@ class Gateway:
         self._spawn(self.dispatch.run())
         self._spawn(self._every(_SWEEP_EVERY, self.sweep.once))
         self._spawn(self._every(_UPLOADS_EVERY, self.uploads.sweep))
+        self._spawn(self._every(_WATCH_EVERY, Watch(self.operations.failures, self.clock).once))
         self._spawn(self._every(_COLLECT_EVERY, self.collect.once))
         self._spawn(self._every(_REGISTRY_EVERY, self._look_at_registry))
         self._spawn(self.replay.run())

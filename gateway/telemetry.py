@@ -33,6 +33,7 @@ EVENTS: Final[dict[str, str]] = {
     "destination.held": "a destination was put on hold",
     "destination.down": "a destination failed in a row; one delivery probes it now",
     "destination.back": "a destination answers again after an outage",
+    "failures.waiting": "deliveries died, are stuck or are not fetched, by group; again each day while they stay",
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
     "collect.failed": "a system that cannot send could not be asked",
@@ -197,6 +198,12 @@ ATTEMPT_SECONDS: Final = Histogram(
     "lgsp_attempt_seconds",
     "Seconds an attempt to deliver took",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+FAILURES: Final = Gauge(
+    "lgsp_failures",
+    "Deliveries that are dead, stuck (also: not fetched for long) or held, by the largest groups; see lgsp failed",
+    ["recipient", "contract", "kind", "error"],
     registry=REGISTRY,
 )
 BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)
