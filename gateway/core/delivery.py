@@ -197,8 +197,11 @@ class Delivery:
                     " The operator looks at its timeline and chooses what fits.",
                 ),
             )
+        values = list(_VALUES(self))
         changed = {"state": step, "lease_owner": None, "lease_until": None, **_changed(self, signal)}
-        return Delivery(*[changed.get(name, value) for name, value in zip(_NAMES, _VALUES(self), strict=True)])
+        for name, value in changed.items():
+            values[_PLACES[name]] = value
+        return Delivery(*values)
 
     @property
     def is_over(self) -> bool:
@@ -207,8 +210,8 @@ class Delivery:
 
 
 #: One construction of all fields at once: a step happens several times to each message.
-_NAMES: Final = tuple(field.name for field in fields(Delivery))
-_VALUES: Final = attrgetter(*_NAMES)
+_PLACES: Final = {field.name: place for place, field in enumerate(fields(Delivery))}
+_VALUES: Final = attrgetter(*_PLACES)
 
 
 def _changed(before: Delivery, signal: Signal) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ _REQUIRED: Final = ("specversion", "id", "source", "type", "dataschema", "subjec
 _NEEDED: Final = frozenset(_REQUIRED)
 _STRINGS: Final = ("purpose", "correlationid", "causationid", "traceparent", "tracestate", "bus")
 _MOMENTS: Final = ("notbefore", "expirytime")
-#: Names that need no look at their letters.
+#: Names that need no look at their letters: with a plain string as value, nothing is left to check.
 _USUAL: Final = frozenset((*_REQUIRED, *_STRINGS, *_MOMENTS, "to", "priority"))
 _MAX_TEXT: Final = 1024
 
@@ -157,7 +157,8 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
         name = next(name for name in _REQUIRED if name not in event)
         raise malformed(f"Thiếu thuộc tính {name}.", f"The attribute {name} is missing.")
     for name, value in event.items():
-        if name != "data":
+        is_usual = name in _USUAL and type(value) is str and value.isprintable()
+        if not is_usual and name != "data":
             _check_member(name, value)
     if event["specversion"] != "1.0":
         raise malformed('specversion phải là "1.0".', 'specversion must be "1.0".')
@@ -246,17 +247,17 @@ def seal(event: Mapping[str, Any], signer: jws.Signer) -> bytes:
 
 
 def _check_member(name: str, value: object) -> None:
-    if name not in _USUAL and not _ATTRIBUTE.match(name):
+    if not _ATTRIBUTE.match(name):
         raise malformed(
             "Tên thuộc tính chỉ gồm chữ thường và chữ số (CloudEvents 1.0).",
             "Attribute names hold lower-case letters and digits only (CloudEvents 1.0).",
         )
-    if not isinstance(value, (str, bool, int)):  # a union costs several times as much
+    if not isinstance(value, str | bool | int):
         raise malformed(
             f"Thuộc tính {name} phải là chuỗi, số nguyên hoặc đúng/sai.",
             f"The attribute {name} must be a string, an integer or a boolean.",
         )
-    if isinstance(value, str) and not value.isprintable() and _CONTROL.search(value):
+    if isinstance(value, str) and _CONTROL.search(value):
         raise malformed(
             f"Thuộc tính {name} không được có ký tự điều khiển như xuống dòng, tab (CloudEvents 1.0).",
             f"The attribute {name} must hold no control character such as a line end or a tab (CloudEvents 1.0).",

@@ -65,4 +65,6 @@ class Settlement:
         )
         sender = directory.system(before.source)
         owed = sender is not None and f"receipt.{outcome}" in sender.subscriptions
-        return Change(before, replace(after, owes_outcome=owed), attempt, leaf=payload_bytes(payload), proof=proof)
+        if owed != after.owes_outcome:
+            after = replace(after, owes_outcome=owed)
+        return Change(before, after, attempt, leaf=payload_bytes(payload), proof=proof)
