@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+
+from gateway.ports.surroundings import NO_DELIVERIES
 
 
 class LocalBroker:
@@ -12,8 +15,25 @@ class LocalBroker:
         self._announced: set[str] = set()
         self._rung = asyncio.Event()
 
-    def announce(self, recipients: frozenset[str]) -> None:
-        """Something may be due for these recipients; an empty set just wakes whoever waits."""
+    async def open(self) -> None:
+        """Nothing to begin."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def announce(
+        self,
+        recipients: frozenset[str],
+        deliveries: Mapping[str, Sequence[str]] = NO_DELIVERIES,  # noqa: ARG002 - one process asks the ledger
+    ) -> None:
+        """Something may be due for these recipients."""
+        self.ring(recipients)
+
+    def later(self, recipient: str, delivery: str, seconds: float) -> None:
+        """Nothing: the one dispatcher knows from the ledger when the next delivery is due."""
+
+    def ring(self, recipients: frozenset[str]) -> None:
+        """Look at these recipients; an empty set just wakes whoever waits."""
         self._announced |= recipients
         self._rung.set()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
+
+NO_DELIVERIES: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
 class Spool(Protocol):
@@ -27,13 +30,31 @@ class Spool(Protocol):
 
 
 class Broker(Protocol):
-    """Wakes dispatchers. May lose or repeat anything: the ledger is the truth."""
+    """Wakes dispatchers, here and in other gateways. May lose or repeat anything: the ledger is the truth."""
 
-    def announce(self, recipients: frozenset[str]) -> None:
-        """Something may be due for these recipients."""
+    async def open(self) -> None:
+        """Begin; where what carries the announcements is away, go on trying without keeping anyone waiting."""
+
+    async def close(self) -> None:
+        """Let go within 5 seconds. What was heard and not yet acted on may be heard again, here or elsewhere."""
+
+    def announce(self, recipients: frozenset[str], deliveries: Mapping[str, Sequence[str]] = NO_DELIVERIES) -> None:
+        """Something may be due for these recipients: some dispatcher hears of it. Never waits, never raises.
+
+        ``deliveries``: recipient -> ids of the deliveries that are meant, where they are known.
+        """
+
+    def later(self, recipient: str, delivery: str, seconds: float) -> None:
+        """The same after ``seconds``. A dispatcher that looks at the ledger each tick needs nobody to say it."""
+
+    def ring(self, recipients: frozenset[str]) -> None:
+        """This process should look at these recipients again; an empty set just wakes whoever waits in it."""
 
     async def wait(self, timeout: float) -> frozenset[str]:
-        """Recipients announced since the last call; returns empty after ``timeout`` seconds."""
+        """Recipients announced to this process since the last call; returns empty after ``timeout`` seconds.
+
+        What the last call answered counts as acted on.
+        """
 
 
 class Clock(Protocol):

@@ -247,9 +247,12 @@ class Accept:
         )
 
     def _announce(self, messages: Sequence[NewMessage]) -> None:
-        recipients = frozenset(name for message in messages for name in message.recipients)
-        if recipients:
-            self.broker.announce(recipients)
+        deliveries: dict[str, list[str]] = {}
+        for message in messages:
+            for delivery in message.deliveries:
+                deliveries.setdefault(delivery.recipient, []).append(delivery.id)
+        if deliveries:
+            self.broker.announce(frozenset(deliveries), deliveries)
 
     async def _note(self, refused: Sequence[Judged], now: float, address: str) -> None:
         """One audit row for a known signer; a count for everyone else."""

@@ -22,7 +22,7 @@ from prometheus_client import Counter as Metric
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
 from gateway.core.breaker import FULL_WIDTH
-from gateway.core.delivery import Deferred, Delivered, Delivery, GaveUp, Refused, Signal
+from gateway.core.delivery import Deferred, Delivered, Delivery, GaveUp, Refused, Signal, State
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
 from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
@@ -155,7 +155,7 @@ class Dispatch:
             self._busy[recipient] -= 1
             if not self._busy[recipient]:
                 del self._busy[recipient]
-            self.broker.announce(frozenset({recipient}))
+            self.broker.ring(frozenset({recipient}))
 
     async def attempt(self, claim: Claim) -> None:
         """One try of one delivery, from translation to the recorded step."""
@@ -227,6 +227,8 @@ class Dispatch:
         outcome: AttemptOutcome = "timeout" if isinstance(failure, TimedOut) else "failed"
         after = await self._record(claim, signal, started, _Ending(outcome, failure.status, failure.detail))
         self._look_at = min(self._look_at, after.due)
+        if after.state is State.QUEUED:
+            self.broker.later(delivery.recipient, delivery.id, after.due - now)
         await self.outages.failed(after, now, is_error=failure.status is not None)
 
     async def _hold(self, claim: Claim, started: float, failure: DestinationGone) -> None:
@@ -273,7 +275,7 @@ class Dispatch:
     async def drain(self, limit: float = 12.0) -> None:
         """Claim nothing more; let what runs end within ``limit`` seconds; give the rest back."""
         self._stopping = True
-        self.broker.announce(frozenset())
+        self.broker.ring(frozenset())
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=limit)
         for task in set(self._tasks):
