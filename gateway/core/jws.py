@@ -1,4 +1,4 @@
-"""Compact JSON Web Signatures (RFC 7515) exactly as far as the bus uses them, over ``cryptography``.
+"""Compact JSON Web Signatures (RFC 7515) exactly as far as the bus uses them, over ``cryptography`` and libsodium.
 
 Strict on purpose: no padding, no character outside the alphabet, zero trailing bits, four algorithms, no
 header member that would let a sender choose the key (``jwk``, ``jku``, ``x5u``), the form (``b64``) or the
@@ -20,14 +20,16 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.core import ed25519
 from gateway.core.strictjson import StrictJsonError, parse_strict
 
-PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PrivateKey = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 MAX_HEADER: Final = 16 * 1024
 MAX_CHAIN: Final = 4
@@ -153,7 +155,7 @@ def _chain(value: object) -> tuple[bytes, ...]:
 
 def fits(alg: str, key: object) -> bool:
     """Whether ``alg`` may be used with ``key``: Ed25519, P-256, or RSA of 2048 to 4096 bits."""
-    if isinstance(key, ed25519.Ed25519PublicKey | ed25519.Ed25519PrivateKey):
+    if isinstance(key, Ed25519PublicKey | Ed25519PrivateKey):
         return alg in ("Ed25519", "EdDSA")
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
         return alg == "ES256" and isinstance(key.curve, ec.SECP256R1)
@@ -170,9 +172,9 @@ def is_usable(key: object) -> bool:
 def verify(key: PublicKey, jws: Compact) -> bool:
     """Whether the signature is ``key``'s over the signing input. The caller has checked :func:`fits`."""
     try:
-        if isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(jws.signature, jws.signing_input)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
+        if isinstance(key, Ed25519PublicKey):
+            return ed25519.verify(key, jws.signature, jws.signing_input)
+        if isinstance(key, ec.EllipticCurvePublicKey):
             if len(jws.signature) != 2 * _P256_BYTES:
                 return False
             r = int.from_bytes(jws.signature[:_P256_BYTES], "big")
@@ -187,8 +189,8 @@ def verify(key: PublicKey, jws: Compact) -> bool:
 
 def signature_of(key: PrivateKey, alg: str, signing_input: bytes) -> bytes:
     """The raw JWS signature (RFC 7518 shapes) of ``signing_input``; ``alg`` must fit ``key``."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return key.sign(signing_input)
+    if isinstance(key, Ed25519PrivateKey):
+        return ed25519.sign(key, signing_input)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         r, s = decode_dss_signature(key.sign(signing_input, _ECDSA))
         return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
@@ -197,7 +199,7 @@ def signature_of(key: PrivateKey, alg: str, signing_input: bytes) -> bytes:
 
 def default_alg(key: object) -> str:
     """The algorithm name the bus writes for this kind of key (``EdDSA``, ``ES256`` or ``PS256``)."""
-    if isinstance(key, ed25519.Ed25519PublicKey | ed25519.Ed25519PrivateKey):
+    if isinstance(key, Ed25519PublicKey | Ed25519PrivateKey):
         return "EdDSA"
     return "ES256" if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) else "PS256"
 
@@ -236,7 +238,7 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 def public_jwk(key: PublicKey, kid: str) -> Mapping[str, str]:
     """A public key as JWK (RFC 7517, RFC 8037) with ``use`` sig and the ``alg`` the bus signs with."""
-    if isinstance(key, ed25519.Ed25519PublicKey):
+    if isinstance(key, Ed25519PublicKey):
         raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         return {"kty": "OKP", "crv": "Ed25519", "x": b64url(raw), "alg": "EdDSA", "use": "sig", "kid": kid}
     if isinstance(key, ec.EllipticCurvePublicKey):
