@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -15,19 +15,14 @@ from gateway.core.failure import (
     STUCK_ATTEMPTS,
     STUCK_LEASE,
     Diagnosis,
-    Kind,
     Symptom,
-    diagnose,
     normalised,
-    stuck_class,
 )
 from gateway.ports.failures import Failed, Group, Sought
+from gateway.store.failing import SAMPLES, diagnosed, failed, is_meant, kind_of, largest, merged, understood
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.rows import OPEN, STUCK, chunks, with_values
 from gateway.store.sqlite.writer import one_by_one
-
-_SAMPLES: Final = 5
-_diagnosed = lru_cache(maxsize=4096)(diagnose)
 
 
 class SqliteFailures:
@@ -80,7 +75,7 @@ def _look(connection: sqlite3.Connection, limit: int) -> int:
     rows = connection.execute(_NEW, (limit,)).fetchall()
     filled = []
     for seq, recipient, contract, cause, outcome, status, detail, at in rows:
-        found = _diagnosed(Symptom(recipient, contract, cause or None, outcome, status, detail))
+        found = diagnosed(Symptom(recipient, contract, cause or None, outcome, status, detail))
         filled.append((seq, found.error, found.fingerprint, at))
     for chunk in chunks(filled):
         with_values(connection, _FILL[0], chunk, _FILL[1])
@@ -137,9 +132,7 @@ def dead(sought: Sought) -> tuple[str, dict[str, Any]]:
 
 def groups(connection: sqlite3.Connection, sought: Sought, now: float, limit: int) -> list[Group]:
     """Groups of what is dead, stuck or held, the largest first."""
-    found = [*_dead_groups(connection, sought), *_stuck_groups(connection, sought, now)]
-    found.sort(key=lambda group: (-group.count, group.fingerprint))
-    return found[:limit]
+    return largest([*_dead_groups(connection, sought), *_stuck_groups(connection, sought, now)], limit)
 
 
 def _dead_groups(connection: sqlite3.Connection, sought: Sought) -> Iterator[Group]:
@@ -151,7 +144,7 @@ def _dead_groups(connection: sqlite3.Connection, sought: Sought) -> Iterator[Gro
     ).fetchall()
     newest = (
         f"SELECT d.id, a.detail FROM (SELECT f.delivery_seq {meant} AND f.fingerprint = :each AND f.recipient = :r"
-        f" AND f.contract = :c AND f.error = :e AND f.cause = :k ORDER BY f.failed_at DESC LIMIT {_SAMPLES}) q"
+        f" AND f.contract = :c AND f.error = :e AND f.cause = :k ORDER BY f.failed_at DESC LIMIT {SAMPLES}) q"
         f" CROSS JOIN deliveries d ON d.seq = q.delivery_seq {_LAST.format(seq='d.seq')}"
     )
     for fingerprint, recipient, contract, error, cause, count, first, last in rows:
@@ -198,52 +191,19 @@ def _stuck_groups(connection: sqlite3.Connection, sought: Sought, now: float) ->
         " GROUP BY recipient, contract, error, is_pulled, is_tried, outcome, status, detail",
         {**values, **_thresholds(now)},
     )
-    found: dict[str, Group] = {}
+    found: list[Group] = []
     for *what, count, first, last, oldest, newest in rows.fetchall():
-        known = _understood(what)
-        if not _is_meant(sought, known):
+        known = understood(what)
+        if not is_meant(sought, known):
             continue
-        samples = tuple(
-            id_
-            for (id_,) in connection.execute(
-                "SELECT id FROM deliveries WHERE seq IN (?, ?) ORDER BY seq DESC", (oldest, newest)
-            )
-        )
+        ends = connection.execute("SELECT id FROM deliveries WHERE seq IN (?, ?) ORDER BY seq DESC", (oldest, newest))
+        samples = tuple(id_ for (id_,) in ends)
         group = Group(
             known.fingerprint, kind_of(known.error), what[0], what[1], known.error, None, known.text,
             count, first, last, samples,
         )  # fmt: skip
-        held = found.get(known.fingerprint)
-        found[known.fingerprint] = group if held is None else merged(held, group)
-    return list(found.values())
-
-
-def _understood(what: list[Any]) -> Diagnosis:
-    recipient, contract, error, is_pulled, is_tried, outcome, status, detail = what
-    symptom = Symptom(recipient, contract, None, outcome, status, detail)
-    if error is not None:
-        return _diagnosed(symptom, error=error)
-    named = stuck_class(symptom, is_pulled=bool(is_pulled), is_tried=bool(is_tried))
-    return _diagnosed(symptom if named is None else Symptom(recipient, contract), error=named)
-
-
-def _is_meant(sought: Sought, found: Diagnosis) -> bool:
-    return sought.group in {None, found.fingerprint} and sought.cause in {None, found.error}
-
-
-def kind_of(error: str) -> Kind:
-    """Whether a delivery that is not dead is stuck, or held because somebody wants it so."""
-    return "held" if error == "held" else "stuck"
-
-
-def merged(one: Group, other: Group) -> Group:
-    """Two parts of one group."""
-    samples = tuple(dict.fromkeys((*one.samples, *other.samples)))[:_SAMPLES]
-    first, last = min(one.first, other.first), max(one.last, other.last)
-    return Group(
-        one.fingerprint, one.kind, one.recipient, one.contract, one.error, one.cause, one.text,
-        one.count + other.count, first, last, samples,
-    )  # fmt: skip
+        found.append(group)
+    return merged(found)
 
 
 def stuck(connection: sqlite3.Connection, sought: Sought, now: float) -> list[int]:
@@ -261,8 +221,8 @@ def _stuck_meant(
         {**values, **_thresholds(now), "seen": seen},
     )
     for row in rows:
-        found = _understood(list(row[:8]))
-        if _is_meant(sought, found):
+        found = understood(list(row[:8]))
+        if is_meant(sought, found):
             yield row, found
 
 
@@ -295,7 +255,7 @@ def _dead_members(
         {**values, "seen": seen, "limit": limit},
     )
     for row in rows:
-        yield row[0], _failed(row[1:9], error=row[9], fingerprint=row[10], at=row[11], tried=row[12:])
+        yield row[0], failed(row[1:9], error=row[9], fingerprint=row[10], at=row[11], tried=row[12:])
 
 
 def _stuck_members(
@@ -307,16 +267,7 @@ def _stuck_members(
             f" {_LAST.format(seq='d.seq')} WHERE d.seq = ?",
             (row[8],),
         ).fetchone()
-        yield row[8], _failed(told[1:9], error=found.error, fingerprint=found.fingerprint, at=row[9], tried=told[9:])
-
-
-def _failed(told: Any, *, error: str, fingerprint: str, at: float, tried: Any) -> Failed:
-    delivery, message, source, recipient, contract, state, cause, attempts = told
-    outcome, status, detail = tried
-    return Failed(
-        delivery, message, source, recipient, contract, state, cause, error, fingerprint, attempts, at, outcome, status,
-        detail,
-    )  # fmt: skip
+        yield row[8], failed(told[1:9], error=found.error, fingerprint=found.fingerprint, at=row[9], tried=told[9:])
 
 
 # ---------------------------------------------------------------------------------------------------------- backlog

@@ -6,22 +6,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from gateway.core.delivery import State
-from gateway.core.replay import Act, Candidate, Phase, Plan, Progress
+from gateway.core.replay import Candidate, Phase, Progress
 from gateway.ports import AuditRow, Ledger
 from gateway.ports.failures import Sought
 from gateway.ports.replays import Item, Move, Operation, Outcome, Turn
+from gateway.store.operations import COLUMNS, COUNTED, JUDGED, MOVED, operation_of, recent, row_of
 from gateway.store.sqlite import failures, recording
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, delivery_of
 from gateway.store.sqlite.writer import one_by_one
-
-_COUNTED: Final = 1000
 
 
 class SqliteReplays:
@@ -121,40 +120,13 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
 
 # ------------------------------------------------------------------------------------------------------- operations
 
-_COLUMNS: Final = "id, act, phase, body, total, created_at, started_at, ended_at, why, next_at"
-
-
-def _operation(row: Sequence[Any]) -> Operation:
-    id_, act, phase, body, total, created_at, started_at, ended_at, why, next_at = row
-    told: dict[str, Any] = json.loads(body)
-    acts: dict[str, Act] = {name: name for name in get_args(Act)}
-    return Operation(
-        id=id_, act=acts[act], phase=Phase(phase), sought=Sought(**told["sought"]), named=told["named"],
-        plan=_plan_of(told["plan"]), reason=told["reason"], author=told["author"], total=total, created_at=created_at,
-        left_out=told["left_out"], is_held=told["is_held"], started_at=started_at, ended_at=ended_at, why=why,
-        next_at=next_at,
-    )  # fmt: skip
-
-
-def _plan_of(told: Mapping[str, Any]) -> Plan:
-    window = told["window"]
-    return Plan(**{**told, "canary": tuple(told["canary"]), "window": None if window is None else tuple(window)})
-
 
 def _plan(connection: sqlite3.Connection, asked: tuple[Operation, Sequence[int], AuditRow]) -> None:
     operation, places, row = asked
-    body = {
-        "sought": asdict(operation.sought), "named": operation.named, "plan": asdict(operation.plan),
-        "reason": operation.reason, "author": operation.author, "left_out": dict(operation.left_out),
-        "is_held": operation.is_held,
-    }  # fmt: skip
     number = connection.execute(
-        f"INSERT INTO replays ({_COLUMNS}, judged_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) RETURNING number",
-        (
-            operation.id, operation.act, operation.phase.value, json.dumps(body, ensure_ascii=False), operation.total,
-            operation.created_at, operation.started_at, operation.ended_at, operation.why, operation.next_at,
-        ),
-    ).fetchone()[0]  # fmt: skip
+        f"INSERT INTO replays ({COLUMNS}, judged_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) RETURNING number",
+        row_of(operation),
+    ).fetchone()[0]
     connection.execute(
         "INSERT INTO replay_items (operation, delivery_seq, outcome) SELECT ?, value, 'waiting' FROM json_each(?)",
         (number, json.dumps(list(places))),
@@ -166,13 +138,13 @@ _PLAN: Final = one_by_one(_plan)
 
 
 def _find(connection: sqlite3.Connection, id: str) -> Operation | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM replays WHERE id = ?", (id,)).fetchone()
-    return None if row is None else _operation(row)
+    row = connection.execute(f"SELECT {COLUMNS} FROM replays WHERE id = ?", (id,)).fetchone()
+    return None if row is None else operation_of(row)
 
 
 def _listed(connection: sqlite3.Connection, limit: int) -> list[Operation]:
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM replays ORDER BY number DESC LIMIT ?", (limit,))
-    return [_operation(row) for row in rows]
+    rows = connection.execute(f"SELECT {COLUMNS} FROM replays ORDER BY number DESC LIMIT ?", (limit,))
+    return [operation_of(row) for row in rows]
 
 
 def _counts(connection: sqlite3.Connection, id: str) -> dict[Outcome, int]:
@@ -232,16 +204,14 @@ def _lease(connection: sqlite3.Connection, asked: tuple[str, float, float]) -> l
         "UPDATE replays SET lease_owner = ?1, lease_until = ?3"
         " WHERE phase IN ('planned', 'running') AND phase = 'running'"
         " AND (lease_owner = ?1 OR coalesce(lease_until, 0) <= ?2)"
-        f" RETURNING number, {_COLUMNS}",
+        f" RETURNING number, {COLUMNS}",
         (owner, now, until),
     ).fetchall()
-    return [_operation(row[1:]) for row in sorted(rows, key=lambda row: int(row[0]))]
+    return [operation_of(row[1:]) for row in sorted(rows, key=lambda row: int(row[0]))]
 
 
 _LEASE: Final = one_by_one(_lease)
 
-_MOVED: Final = ("sent", "held", "failing", "delivered", "failed", "expired", "discarded")
-_JUDGED: Final = ("delivered", "failed", "failing")
 _OF: Final = "FROM replay_items WHERE operation = ? AND outcome = '{outcome}'"
 
 
@@ -252,20 +222,19 @@ def _progress(connection: sqlite3.Connection, id: str, judged: int) -> Progress:
     number, judged_after = row
 
     def count(outcome: str) -> int:
-        asked = f"SELECT count(*) FROM (SELECT 1 {_OF.format(outcome=outcome)} LIMIT {_COUNTED})"
+        asked = f"SELECT count(*) FROM (SELECT 1 {_OF.format(outcome=outcome)} LIMIT {COUNTED})"
         return int(connection.execute(asked, (number,)).fetchone()[0])
 
-    recent: list[tuple[int, bool]] = []
-    for outcome in _JUDGED:
+    ended: list[tuple[int, bool]] = []
+    for outcome in JUDGED:
         asked = (
             f"SELECT delivery_seq {_OF.format(outcome=outcome)} AND delivery_seq > ? ORDER BY delivery_seq DESC LIMIT ?"
         )
         found = connection.execute(asked, (number, judged_after, judged))
-        recent += [(seq, outcome != "delivered") for (seq,) in found]
-    recent.sort(reverse=True)
-    counts = {outcome: count(outcome) for outcome in _MOVED}
-    moved = min(_COUNTED, sum(counts.values()))
-    return Progress(count("waiting"), moved, counts["sent"], tuple(fails for _, fails in recent[:judged]))
+        ended += [(seq, outcome != "delivered") for (seq,) in found]
+    counts = {outcome: count(outcome) for outcome in MOVED}
+    moved = min(COUNTED, sum(counts.values()))
+    return Progress(count("waiting"), moved, counts["sent"], recent(ended, judged))
 
 
 def _turns(connection: sqlite3.Connection, id: str, limit: int) -> list[Turn]:
