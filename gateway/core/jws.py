@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import pybase64
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -75,7 +76,11 @@ class Compact:
 
 def b64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515, appendix C)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return _encoded(data).decode("ascii")
+
+
+def _encoded(data: bytes) -> bytes:
+    return pybase64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def b64url_decode(text: bytes) -> bytes:
@@ -84,7 +89,7 @@ def b64url_decode(text: bytes) -> bytes:
     if rest == 1:
         raise NotAJws("not base64url without padding")
     try:
-        decoded = binascii.a2b_base64(text.translate(_AS_BASE64) + b"==="[: (4 - rest) % 4], strict_mode=True)
+        decoded = pybase64.b64decode(text.translate(_AS_BASE64) + b"==="[: (4 - rest) % 4], validate=True)
     except binascii.Error:
         raise NotAJws("not base64url without padding") from None
     if (rest == 2 and text[-1] not in _LAST_OF_TWO) or (rest == 3 and text[-1] not in _LAST_OF_THREE):
@@ -215,9 +220,9 @@ class Signer:
 
     def sign(self, typ: str, payload: bytes) -> bytes:
         """The compact JWS of ``payload`` under header ``typ``, ``alg``, ``x5t#S256`` and, where set, ``kid``."""
-        signing_input = self._head(typ) + b"." + base64.urlsafe_b64encode(payload).rstrip(b"=")
+        signing_input = self._head(typ) + b"." + _encoded(payload)
         signature = signature_of(self.key, self.alg, signing_input)
-        return signing_input + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
+        return signing_input + b"." + _encoded(signature)
 
     def _head(self, typ: str) -> bytes:
         return _encoded_head(typ, self.alg, self.thumbprint, self.kid)
@@ -228,7 +233,7 @@ def _encoded_head(typ: str, alg: str, thumbprint: str, kid: str | None) -> bytes
     header: dict[str, str] = {"typ": typ, "alg": alg, "x5t#S256": thumbprint}
     if kid is not None:
         header["kid"] = kid
-    return b64url(json.dumps(header, separators=(",", ":")).encode()).encode()
+    return _encoded(json.dumps(header, separators=(",", ":")).encode())
 
 
 def thumbprint(certificate: x509.Certificate) -> str:

@@ -30,6 +30,7 @@ ED, P256, RSA = (
     ec.generate_private_key(ec.SECP256R1()),
     rsa.generate_private_key(65537, 2048),
 )
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 KEYS: list[tuple[Key, str]] = [(ED, "EdDSA"), (ED, "Ed25519"), (P256, "ES256"), (RSA, "PS256"), (RSA, "RS256")]
 
 
@@ -101,6 +102,25 @@ def test_base64url_has_one_spelling_only(text: str) -> None:
     except jws.NotAJws:
         return
     assert jws.b64url(data) == text
+
+
+def plainly_read(text: bytes) -> bytes | None:
+    """Strict base64url in the simplest way: the alphabet alone, and the one spelling that writing gives."""
+    if set(text) - set(LETTERS):
+        return None
+    data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    return data if base64.urlsafe_b64encode(data).rstrip(b"=") == text else None
+
+
+@given(st.integers(150, 600), st.integers(0), st.integers(0, 255))
+def test_a_wrong_character_anywhere_in_a_long_text_is_found(length: int, place: int, other: int) -> None:
+    text = bytearray(base64.urlsafe_b64encode(hashlib.shake_256(b"bytes").digest(length)).rstrip(b"="))
+    text[place % len(text)] = other
+    try:
+        read = jws.b64url_decode(bytes(text))
+    except jws.NotAJws:
+        read = None
+    assert read == plainly_read(bytes(text))
 
 
 @given(st.binary(max_size=200))
