@@ -16,6 +16,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -151,13 +152,12 @@ def _short(filename: str) -> str:
     return "/".join(Path(filename).parts[-3:])
 
 
-#: Made once: ``json.dumps`` with options makes one for each line.
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
-
-
 def as_json(_: Any, __: str, line: MutableMapping[str, Any]) -> str:
     """The line as one JSON object; what JSON does not know is written as its text."""
-    return _ENCODE(line)
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, half a character from a library
+        return json.dumps(line, separators=(",", ":"), default=str)
 
 
 class _FromLibraries(logging.Handler):

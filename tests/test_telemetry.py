@@ -40,6 +40,14 @@ def test_a_log_line_is_one_json_object(said: io.StringIO) -> None:
     assert json.loads(line)["level"] == "info"
 
 
+def test_a_line_that_holds_what_json_does_not_know_is_written_all_the_same(said: io.StringIO) -> None:
+    telemetry.log.info("gateway.started", folder=Path("tinh"), count=2**70, name="nửa \ud83d", moment=1.5)
+
+    line = json.loads(said.getvalue())
+    assert (line["folder"], line["count"], line["moment"]) == ("tinh", 2**70, 1.5)
+    assert line["name"].startswith("nửa")
+
+
 def test_fields_that_could_hold_a_secret_are_removed(said: io.StringIO) -> None:
     telemetry.log.warning("adapter.failed", data={"name": "x9y"}, client_secret="x9y", token="x9y", agency="H33.05")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from prometheus_client import Counter
 
 from gateway.api.doors import Doors
@@ -53,8 +53,8 @@ async def take_many(doors: Doors, raw: bytes, address: str, language: Language) 
     ended = len(lines) if raw.endswith(b"\n") else len(lines) - 1
     bodies = [line.removesuffix(b"\r") if number < ended else line for number, line in enumerate(lines)]
     outcomes = await doors.accept.sealed_many(bodies, address=address) if bodies else []
-    text = "".join([f"{_line(each, language)}\n" for each in outcomes])
-    return Reply(200, {"Content-Type": BATCH, **spoken(language)}, text.encode())
+    lines = [_line(each, language) for each in outcomes]
+    return Reply(200, {"Content-Type": BATCH, **spoken(language)}, b"".join(lines))
 
 
 def replied(outcome: Accepted | Fault, language: Language) -> Reply:
@@ -63,12 +63,12 @@ def replied(outcome: Accepted | Fault, language: Language) -> Reply:
     if isinstance(outcome, Fault):
         return refusal(outcome, language)
     fields = {"Content-Type": "application/json", "Location": f"{DOOR}/{outcome.id}"}
-    return Reply(202, fields, _COMPACT(_body(outcome)).encode(), message_id=outcome.id)
+    return Reply(202, fields, orjson.dumps(_body(outcome)), message_id=outcome.id)
 
 
 def refusal(fault: Fault, language: Language, *, instance: str | None = None) -> Reply:
     """A fault as an answer (RFC 9457)."""
-    body = _ENCODE(problem(fault, language, instance=instance)).encode()
+    body = orjson.dumps(problem(fault, language, instance=instance))
     fields = {"Content-Type": MEDIA_TYPE, **spoken(language), **asked_for(fault)}
     return Reply(STATUS[fault.problem], fields, body, problem=fault.problem)
 
@@ -79,21 +79,17 @@ def count_stranger(doors: Doors, address: str, fault: Fault) -> None:
     _counter(fault.problem).inc()
 
 
-#: Made once: ``json.dumps`` with options makes one each time.
-_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _line(outcome: Accepted | Fault, language: Language) -> str:
+def _line(outcome: Accepted | Fault, language: Language) -> bytes:
     _count(outcome)
-    return _ENCODE(problem(outcome, language) if isinstance(outcome, Fault) else _body(outcome))
+    told = problem(outcome, language) if isinstance(outcome, Fault) else _body(outcome)
+    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _body(accepted: Accepted) -> dict[str, Any]:
     return {
         "id": accepted.id,
         "state": "accepted",
-        "recipients": list(accepted.recipients),
+        "recipients": accepted.recipients,
         "receipt": accepted.receipt,
     }
 

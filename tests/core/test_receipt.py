@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import jws
 from gateway.core.contract import Version
@@ -80,6 +82,13 @@ def test_the_payload_is_utf_8_json_without_blanks_and_always_the_same() -> None:
     assert json.loads(payload_bytes(members)) == members
     assert "Sở Y tế".encode() in payload_bytes(members)
     assert b": " not in payload_bytes(members)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4), st.text())
+def test_whatever_a_receipt_quotes_is_written_as_plain_json_writes_it(recipients: list[str], cause: str) -> None:
+    cause = cause.encode("utf-8", "ignore").decode()
+    members = a_receipt("refused", to=recipients, recipient="".join(recipients), cause=cause)
+    assert payload_bytes(members) == json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def test_each_way_of_ending_has_its_receipt_and_nothing_else_has() -> None:
