@@ -98,7 +98,7 @@ async def opened_ledger(settings: Settings, *, must_exist: bool = False) -> Asyn
     from gateway import compose, telemetry
 
     telemetry.set_up(level="debug" if settings.log_level == "debug" else "warning")
-    if must_exist and not settings.store_path.exists():
+    if must_exist and not settings.is_founded:
         raise Misconfigured(
             settings.shown(settings.store_path),
             Text("Chưa có kho dữ liệu", "There is no database yet"),

@@ -66,7 +66,7 @@ def apply(place: Place, folder: Path | None, dry_run: bool) -> int | None:
     settings = place.settings
 
     async def work() -> Applied:
-        if not settings.store_path.exists():
+        if not settings.is_founded:
             # judged before anything is made; a database appears only for a folder that is right
             planned, _ = plan(settings, 0, [])
             if dry_run:

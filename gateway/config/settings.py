@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
 from gateway.config.sizes import parse_size
+from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
 
@@ -21,6 +23,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _KILL_AT: Final = re.compile(r"([a-z0-9._-]{1,64}):([1-9][0-9]{0,8})\Z")
 _LARGEST_FILE: Final = 64 * 2**30
+#: The one machine that a SQLite store has needs no name of its own, and keeps it when it is renamed.
+_ALONE: Final = "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,9 @@ class Settings:
     signing_key: Path
     certificate: Path
     webhook_key: Path
-    store_url: str
-    broker_url: str
+    #: May hold a password, as the broker's: neither is ever shown.
+    store_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
     files_folder: Path
     #: In bytes.
     file_limit: int
@@ -53,6 +58,16 @@ class Settings:
     adapter_folders: tuple[Path, ...]
     #: An operation on more deliveries than this is begun by an approver.
     approval_above: int = 10_000
+    #: This machine's name among the gateways on one store, and how many processes it is to run.
+    node: str = _ALONE
+    workers: int = 1
+    #: Which of them this process is, from 1.
+    worker: int = 1
+    store_password_file: Path | None = None
+    #: PostgreSQL: whether PgBouncer stands before it, and the most connections of one process.
+    pgbouncer: bool = False
+    pool: int = 8
+    broker_password_file: Path | None = None
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -63,9 +78,48 @@ class Settings:
         return self.system.partition("/")[0]
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether the ledger is a SQLite file of this machine."""
+        return scheme_of(self.store_url) == EMBEDDED
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may be at work on the same ledger."""
+        return self.workers > 1 or not self.is_embedded
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether there is a store to open already; a server's is taken to be there."""
+        return not self.is_embedded or self.store_path.exists()
+
+    @property
+    def process(self) -> str:
+        """The name of this process among all at work on the ledger: ``NODE.WORKER``."""
+        return f"{self.node}.{self.worker}"
+
+    @property
     def store_path(self) -> Path:
-        """The SQLite file that ``store.url`` names."""
+        """The SQLite file that ``store.url`` names; raises Misconfigured where the store is another."""
+        if not self.is_embedded:
+            raise Misconfigured(
+                "lgsp.toml [store] url",
+                Text("Lệnh này chỉ dùng cho kho SQLite", "This command is for a SQLite store only"),
+                Text(
+                    "Với PostgreSQL, quản trị viên dùng công cụ của chính nó (pg_dump, pg_basebackup, psql).",
+                    "With PostgreSQL, the administrator uses its own tools (pg_dump, pg_basebackup, psql).",
+                ),
+            )
         return self.folder / self.store_url.partition(":")[2]
+
+    def store_whereabouts(self) -> str:
+        """The store's URL, with its password; raises Misconfigured where the password's file cannot be used."""
+        file = self.store_password_file
+        return with_password(self.store_url, file, "" if file is None else self.shown(file))
+
+    def broker_whereabouts(self) -> str:
+        """The broker's URL, likewise."""
+        file = self.broker_password_file
+        return with_password(self.broker_url, file, "" if file is None else self.shown(file))
 
     @property
     def listen(self) -> str:
@@ -115,8 +169,13 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         # a default folder that nobody listed need not be there
         return tuple(path for each in _value(values, table, "folders") if (path := folder / each).is_dir())
 
+    def secret(table: str) -> Path | None:
+        written = values.get(table, {}).get("password_file")
+        return None if written is None else folder / written
+
     listen = str(_value(values, "gateway", "listen"))
     host, _, port = listen.rpartition(":")
+    is_embedded = scheme_of(_value(values, "store", "url")) == EMBEDDED
     return Settings(
         folder=folder,
         system=values["gateway"]["system"],
@@ -136,6 +195,12 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         contract_folders=folders("contracts"),
         adapter_folders=folders("adapters"),
         approval_above=int(_value(values, "operators", "approval_above")),
+        node=values["gateway"].get("node") or (_ALONE if is_embedded else socket.gethostname()),
+        workers=int(_value(values, "gateway", "workers")),
+        store_password_file=secret("store"),
+        pgbouncer=bool(_value(values, "store", "pgbouncer")),
+        pool=int(_value(values, "store", "pool")),
+        broker_password_file=secret("broker"),
         log_level=level,
         kill_at=kill_at,
     )
@@ -187,15 +252,7 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
     if "public_url" in values["gateway"] and not _is_url(values["gateway"]["public_url"]):
         right = Text('Ví dụ đúng: "https://lgsp.example.vn".', 'For example: "https://lgsp.example.vn".')
         mistake("gateway", "public_url", Text("Địa chỉ không dùng được", "The address cannot be used"), right)
-    _check_store(str(_value(values, "store", "url")), mistake)
-    broker = str(_value(values, "broker", "url"))
-    if broker != "local":
-        wrong = (
-            Text("Phiên bản này chưa hỗ trợ RabbitMQ", "This version does not support RabbitMQ yet")
-            if broker.startswith(("amqp://", "amqps://"))
-            else Text(f"Không có loại trung chuyển {broker}", f"There is no such broker: {broker}")
-        )
-        mistake("broker", "url", wrong, Text('Hãy ghi "local".', 'Write "local".'))
+    mistakes += judge_whereabouts(document, lambda table, key: _value(values, table, key))
     limit = parse_size(str(_value(values, "files", "limit")))
     if not 1 <= limit <= _LARGEST_FILE:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")
@@ -214,16 +271,6 @@ def _missing_folders(document: Document, folder: Path) -> list[Misconfigured]:
         for n, each in enumerate(document.values.get(table, {}).get("folders", []))
         if not (folder / each).is_dir()
     ]
-
-
-def _check_store(url: str, mistake: Any) -> None:
-    right = Text('Hãy ghi "sqlite:var/lgsp.db".', 'Write "sqlite:var/lgsp.db".')
-    if url.startswith(("postgresql://", "postgres://")):
-        wrong = Text("Phiên bản này chưa hỗ trợ PostgreSQL", "This version does not support PostgreSQL yet")
-        mistake("store", "url", wrong, right)
-    elif not url.startswith("sqlite:") or url in {"sqlite:", "sqlite://"} or "\0" in url:
-        scheme = url.partition(":")[0]
-        mistake("store", "url", Text(f"Không có loại kho {scheme}", f"There is no store of kind {scheme}"), right)
 
 
 def _is_url(text: str) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from pathlib import Path
 
 import pytest
 
 from gateway.config.documents import each
 from gateway.config.settings import Settings, read_settings
+from gateway.config.whereabouts import without_password
 from gateway.core.faults import Misconfigured
 from tests.province import settings_of, write
 
 SYSTEM = '[gateway]\nsystem = "H33.14/lgsp"\n'
+POSTGRES = '[store]\nurl = "postgresql://lgsp@db/lgsp"\n'
+RABBITMQ = '[broker]\nurl = "amqps://lgsp@mq:5671/lgsp"\n'
 
 
 def settings(folder: Path, text: str, **environ: str) -> Settings:
@@ -98,9 +102,18 @@ def test_settings_never_change(tmp_path: Path) -> None:
         (SYSTEM + 'lissten = "127.0.0.1:1"\n', "lgsp.toml:3: gateway.lissten", "lissten", "listen?"),
         (SYSTEM + "[stor]\n", "lgsp.toml:3: stor", "stor", "store?"),
         (SYSTEM + "[keys]\nsigning = 5\n", "lgsp.toml:4: keys.signing", "5", "keys/gateway.pem"),
-        (SYSTEM + '[store]\nurl = "postgresql://a/b"\n', "lgsp.toml:4: store.url", "PostgreSQL", "sqlite:var/lgsp.db"),
+        (SYSTEM + '[store]\nurl = "postgresql://a"\n', "lgsp.toml:4: store.url", "PostgreSQL", "postgresql://"),
+        (SYSTEM + '[store]\nurl = "postgresql:///lgsp"\n', "lgsp.toml:4: store.url", "PostgreSQL", "postgresql://"),
+        (SYSTEM + '[store]\nurl = "postgresql://a:0/b"\n', "lgsp.toml:4: store.url", "PostgreSQL", "postgresql://"),
+        (SYSTEM + "[store]\npool = 20\n", "lgsp.toml:4: store.pool", "PostgreSQL", "bỏ dòng"),
+        (SYSTEM + "[store]\npgbouncer = true\n", "lgsp.toml:4: store.pgbouncer", "PostgreSQL", "bỏ dòng"),
+        (SYSTEM + '[store]\npassword_file = "p"\n', "lgsp.toml:4: store.password_file", "máy chủ", "bỏ dòng"),
+        (SYSTEM + "workers = 0\n", "lgsp.toml:3: gateway.workers", "0", "từ 1"),
+        (SYSTEM + 'node = "một máy"\n', "lgsp.toml:3: gateway.node", "một máy", "truc-1"),
         (SYSTEM + '[store]\nurl = "mysql://a/b"\n', "lgsp.toml:4: store.url", "mysql", "sqlite:var/lgsp.db"),
-        (SYSTEM + '[broker]\nurl = "amqp://a"\n', "lgsp.toml:4: broker.url", "RabbitMQ", '"local"'),
+        (SYSTEM + '[broker]\nurl = "amqp://a/b"\n', "lgsp.toml:4: broker.url", "SQLite", '"local"'),
+        (SYSTEM + POSTGRES + '[broker]\nurl = "amqp://a/b/c"\n', "lgsp.toml:6: broker.url", "RabbitMQ", "amqp://"),
+        (SYSTEM + POSTGRES + '[broker]\nurl = "amqp://a:99999/b"\n', "lgsp.toml:6: broker.url", "RabbitMQ", "amqp://"),
         (SYSTEM + '[broker]\nurl = "redis"\n', "lgsp.toml:4: broker.url", "redis", '"local"'),
         (SYSTEM + '[files]\nlimit = "200"\n', "lgsp.toml:4: files.limit", "200", "200 MiB"),
         (SYSTEM + '[files]\nlimit = "0 B"\n', "lgsp.toml:4: files.limit", "Giới hạn", "200 MiB"),
@@ -161,3 +174,72 @@ def test_a_path_is_shown_as_people_know_it(tmp_path: Path) -> None:
     found = settings(tmp_path, SYSTEM)
     assert found.shown(found.signing_key) == "keys/gateway.pem"
     assert found.shown(Path("/etc/hosts")) == "/etc/hosts"
+
+
+def test_a_cluster_is_two_urls(tmp_path: Path) -> None:
+    found = settings(tmp_path, SYSTEM + POSTGRES + "pgbouncer = true\npool = 20\n" + RABBITMQ)
+    assert (found.store_whereabouts(), found.broker_whereabouts()) == (
+        "postgresql://lgsp@db/lgsp", "amqps://lgsp@mq:5671/lgsp",
+    )  # fmt: skip
+    assert (found.pgbouncer, found.pool, found.is_embedded, found.is_shared) == (True, 20, False, True)
+
+
+def test_several_hosts_of_postgresql_may_be_named(tmp_path: Path) -> None:
+    url = "postgresql://lgsp@db-1:5432,db-2:5433,[::1]/lgsp?target_session_attrs=read-write"
+    assert settings(tmp_path, SYSTEM + f'[store]\nurl = "{url}"\n').store_whereabouts() == url
+
+
+def test_postgresql_needs_no_rabbitmq(tmp_path: Path) -> None:
+    assert settings(tmp_path, SYSTEM + POSTGRES).broker_url == "local"
+
+
+def test_a_process_is_known_by_its_node_and_its_number(tmp_path: Path) -> None:
+    alone = settings(tmp_path, SYSTEM)
+    named = settings(tmp_path, SYSTEM + 'node = "truc-2"\nworkers = 3\n' + POSTGRES)
+    assert (alone.process, alone.is_shared) == ("one.1", False)
+    assert dataclasses.replace(named, worker=3).process == "truc-2.3"
+    assert settings(tmp_path, SYSTEM + POSTGRES).node == socket.gethostname()
+    assert settings(tmp_path, SYSTEM + "workers = 2\n").is_shared
+
+
+def test_a_password_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "keys/store.password", "p@ss/w:rd\n")
+    found = settings(tmp_path, SYSTEM + POSTGRES + 'password_file = "keys/store.password"\n')
+    assert found.store_whereabouts() == "postgresql://lgsp:p%40ss%2Fw%3Ard@db/lgsp"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"one\ntwo\n", b"\xff", b"x" * 1025])
+def test_a_password_file_that_holds_none_is_named_and_not_shown(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "p").write_bytes(content)
+    found = settings(tmp_path, SYSTEM + POSTGRES + 'password_file = "p"\n')
+    with pytest.raises(Misconfigured) as caught:
+        found.store_whereabouts()
+    assert caught.value.where == "p"
+    assert "two" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "wrong"), [("postgresql://lgsp:secret@db/lgsp", "Mật khẩu"), ("postgresql://db/lgsp", "người dùng")]
+)
+def test_a_password_file_goes_with_a_user_and_without_a_password(tmp_path: Path, url: str, wrong: str) -> None:
+    (found,) = mistakes(tmp_path, SYSTEM + f'[store]\nurl = "{url}"\npassword_file = "p"\n')
+    assert found.where == "lgsp.toml:5: store.password_file"
+    assert wrong in found.wrong.vi
+    assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize("text", ['[store]\nurl = ["postgresql://a:secret@b/c"]', '[store]\nurl = "x://a:secret@b"'])
+def test_a_password_in_a_url_is_never_shown(tmp_path: Path, text: str) -> None:
+    assert "secret" not in str(mistakes(tmp_path, SYSTEM + text + "\n"))
+    found = settings(tmp_path, SYSTEM + '[store]\nurl = "postgresql://lgsp:secret@db/lgsp?password=secret"\n')
+    assert "secret" not in repr(found)
+    assert without_password(found.store_url) == "postgresql://lgsp@db/lgsp"
+
+
+def test_what_looks_into_the_file_of_sqlite_says_that_there_is_none(tmp_path: Path) -> None:
+    found = settings(tmp_path, SYSTEM + POSTGRES)
+    with pytest.raises(Misconfigured) as caught:
+        _ = found.store_path
+    assert "pg_dump" in caught.value.right.vi
+    assert found.is_founded
