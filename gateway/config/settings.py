@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
 from gateway.config.sizes import parse_size
-from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password
+from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password, with_user_of
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
 
@@ -68,6 +68,9 @@ class Settings:
     pgbouncer: bool = False
     pool: int = 8
     broker_password_file: Path | None = None
+    #: RabbitMQ's management API, over which apply makes the rights of agencies; empty where it is not to be used.
+    management_url: str = field(default="", repr=False)
+    management_password_file: Path | None = None
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -121,6 +124,15 @@ class Settings:
         file = self.broker_password_file
         return with_password(self.broker_url, file, "" if file is None else self.shown(file))
 
+    def management_whereabouts(self) -> str | None:
+        """The management API's URL likewise; the broker's user where it names none, None where there is no such API."""
+        if not self.management_url:
+            return None
+        if "@" not in self.management_url:
+            return with_user_of(self.broker_whereabouts(), self.management_url)
+        file = self.management_password_file
+        return with_password(self.management_url, file, "" if file is None else self.shown(file))
+
     @property
     def listen(self) -> str:
         """``HOST:PORT`` as people write it, IPv6 in brackets."""
@@ -169,8 +181,8 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         # a default folder that nobody listed need not be there
         return tuple(path for each in _value(values, table, "folders") if (path := folder / each).is_dir())
 
-    def secret(table: str) -> Path | None:
-        written = values.get(table, {}).get("password_file")
+    def secret(table: str, key: str = "password_file") -> Path | None:
+        written = values.get(table, {}).get(key)
         return None if written is None else folder / written
 
     listen = str(_value(values, "gateway", "listen"))
@@ -201,6 +213,8 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         pgbouncer=bool(_value(values, "store", "pgbouncer")),
         pool=int(_value(values, "store", "pool")),
         broker_password_file=secret("broker"),
+        management_url=str(_value(values, "broker", "management")).rstrip("/"),
+        management_password_file=secret("broker", "management_password_file"),
         log_level=level,
         kill_at=kill_at,
     )

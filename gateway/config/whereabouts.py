@@ -13,6 +13,7 @@ from gateway.core.faults import Misconfigured, Text
 
 POSTGRES: Final = ("postgresql", "postgres")
 RABBITMQ: Final = ("amqp", "amqps")
+MANAGEMENT: Final = ("http", "https")
 EMBEDDED: Final = "sqlite"
 LOCAL: Final = "local"
 #: No password is longer; a file beyond it is another file.
@@ -26,6 +27,10 @@ _STORE_RIGHT: Final = Text(
 _BROKER_RIGHT: Final = Text(
     'Hãy ghi "local", hoặc cho nhiều máy: "amqp://lgsp@mq.example.vn:5672/lgsp".',
     'Write "local", or for several machines: "amqp://lgsp@mq.example.vn:5672/lgsp".',
+)
+_MANAGEMENT_RIGHT: Final = Text(
+    'Hãy ghi địa chỉ của trang quản trị RabbitMQ, ví dụ "http://127.0.0.1:15672".',
+    'Write the address of RabbitMQ\'s management page, such as "http://127.0.0.1:15672".',
 )
 Mistake = Callable[[str, str, Text, Text], None]
 
@@ -58,8 +63,12 @@ def judge_whereabouts(document: Document, value: Callable[[str, str], Any]) -> l
                 'Write "local", or let [store] url be postgresql://….',
             ),
         )
-    for table, url in (("store", store), ("broker", broker)):
-        _judge_password(table, url, document.values.get(table, {}), mistake)
+    management = str(value("broker", "management"))
+    if management:
+        _judge_management(management, broker, mistake)
+    passwords = (("store", store, ""), ("broker", broker, ""), ("broker", management, "management_"))
+    for table, url, prefix in passwords:
+        _judge_password(table, url, prefix, document.values.get(table, {}), mistake)
     if scheme_of(store) not in POSTGRES:
         for key in document.values.get("store", {}).keys() & {"pgbouncer", "pool"}:
             wrong = Text(f"{key} chỉ có nghĩa với PostgreSQL", f"{key} means something with PostgreSQL only")
@@ -89,6 +98,15 @@ def _judge_broker(url: str, mistake: Mistake) -> None:
         mistake("broker", "url", wrong, _BROKER_RIGHT)
 
 
+def _judge_management(url: str, broker: str, mistake: Mistake) -> None:
+    if scheme_of(broker) not in RABBITMQ:
+        wrong = Text("management chỉ có nghĩa với RabbitMQ", "management means something with RabbitMQ only")
+        mistake("broker", "management", wrong, Text("Hãy bỏ dòng này.", "Leave this line out."))
+    elif scheme_of(url) not in MANAGEMENT or not _are_hosts(url, most=1) or urlsplit(url).query:
+        wrong = Text("Địa chỉ quản trị RabbitMQ không dùng được", "The management address cannot be used")
+        mistake("broker", "management", wrong, _MANAGEMENT_RIGHT)
+
+
 def _are_hosts(url: str, *, most: int) -> bool:
     """Whether the URL names one to ``most`` hosts, with ports that there are."""
     try:
@@ -99,22 +117,25 @@ def _are_hosts(url: str, *, most: int) -> bool:
     return len(hosts) <= most and all(one is not None and 0 < int(one[1] or 1) < 65536 for one in found)
 
 
-def _judge_password(table: str, url: str, written: Mapping[str, Any], mistake: Mistake) -> None:
-    if "password_file" not in written:
+def _judge_password(table: str, url: str, prefix: str, written: Mapping[str, Any], mistake: Mistake) -> None:
+    key, address = f"{prefix}password_file", prefix.rstrip("_") or "url"
+    if key not in written:
         return
-    if scheme_of(url) not in (*POSTGRES, *RABBITMQ):
-        wrong = Text("password_file chỉ dùng với máy chủ", "password_file is for servers only")
-        mistake(table, "password_file", wrong, Text("Hãy bỏ dòng này.", "Leave this line out."))
+    if scheme_of(url) not in (*POSTGRES, *RABBITMQ, *MANAGEMENT):
+        wrong = Text(f"{key} chỉ dùng với máy chủ", f"{key} is for servers only")
+        mistake(table, key, wrong, Text("Hãy bỏ dòng này.", "Leave this line out."))
         return
     user, at, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
     if not at or not user:
-        wrong = Text("url không nêu tên người dùng của mật khẩu", "The url names no user whose password it is")
-        right = Text("Hãy ghi TÊN@ trước tên máy trong url.", "Write USER@ before the host in url.")
-        mistake(table, "password_file", wrong, right)
+        wrong = Text(
+            f"{address} không nêu tên người dùng của mật khẩu", f"{address} names no user whose password it is"
+        )
+        right = Text(f"Hãy ghi TÊN@ trước tên máy trong {address}.", f"Write USER@ before the host in {address}.")
+        mistake(table, key, wrong, right)
     elif ":" in user:
-        wrong = Text("Mật khẩu nằm ở cả url lẫn password_file", "The password stands in url and in password_file")
-        right = Text("Hãy xoá mật khẩu khỏi url.", "Take it out of url.")
-        mistake(table, "password_file", wrong, right)
+        wrong = Text(f"Mật khẩu nằm ở cả {address} lẫn {key}", f"The password stands in {address} and in {key}")
+        right = Text(f"Hãy xoá mật khẩu khỏi {address}.", f"Take it out of {address}.")
+        mistake(table, key, wrong, right)
 
 
 def with_password(url: str, file: Path | None, shown: str) -> str:
@@ -138,6 +159,13 @@ def with_password(url: str, file: Path | None, shown: str) -> str:
     scheme, _, rest = url.partition("://")
     user, _, place = rest.partition("@")
     return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+
+
+def with_user_of(other: str, url: str) -> str:
+    """The URL, which names no user, with the user and password of another one."""
+    user, at, _ = other.partition("://")[2].partition("/")[0].rpartition("@")
+    scheme, _, place = url.partition("://")
+    return f"{scheme}://{user}{at}{place}"
 
 
 def without_password(url: str) -> str:

@@ -114,6 +114,19 @@ def test_settings_never_change(tmp_path: Path) -> None:
         (SYSTEM + '[broker]\nurl = "amqp://a/b"\n', "lgsp.toml:4: broker.url", "SQLite", '"local"'),
         (SYSTEM + POSTGRES + '[broker]\nurl = "amqp://a/b/c"\n', "lgsp.toml:6: broker.url", "RabbitMQ", "amqp://"),
         (SYSTEM + POSTGRES + '[broker]\nurl = "amqp://a:99999/b"\n', "lgsp.toml:6: broker.url", "RabbitMQ", "amqp://"),
+        (SYSTEM + '[broker]\nmanagement = "http://mq"\n', "lgsp.toml:4: broker.management", "RabbitMQ", "bỏ dòng"),
+        (
+            SYSTEM + POSTGRES + RABBITMQ + 'management = "mq:15672"\n',
+            "lgsp.toml:7: broker.management",
+            "quản trị",
+            "http://127.0.0.1:15672",
+        ),
+        (
+            SYSTEM + POSTGRES + RABBITMQ + 'management_password_file = "p"\n',
+            "lgsp.toml:7: broker.management_password_file",
+            "máy chủ",
+            "bỏ dòng",
+        ),
         (SYSTEM + '[broker]\nurl = "redis"\n', "lgsp.toml:4: broker.url", "redis", '"local"'),
         (SYSTEM + '[files]\nlimit = "200"\n', "lgsp.toml:4: files.limit", "200", "200 MiB"),
         (SYSTEM + '[files]\nlimit = "0 B"\n', "lgsp.toml:4: files.limit", "Giới hạn", "200 MiB"),
@@ -206,6 +219,17 @@ def test_a_password_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, "keys/store.password", "p@ss/w:rd\n")
     found = settings(tmp_path, SYSTEM + POSTGRES + 'password_file = "keys/store.password"\n')
     assert found.store_whereabouts() == "postgresql://lgsp:p%40ss%2Fw%3Ard@db/lgsp"
+
+
+def test_the_management_api_has_the_brokers_user_unless_it_names_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "keys/broker.password", "p@ss\n")
+    write(tmp_path, "keys/management.password", "s/ecret\n")
+    cluster = SYSTEM + POSTGRES + RABBITMQ + 'password_file = "keys/broker.password"\n'
+    assert settings(tmp_path, cluster).management_whereabouts() is None
+    same = settings(tmp_path, cluster + 'management = "https://mq:15671/"\n')
+    assert same.management_whereabouts() == "https://lgsp:p%40ss@mq:15671"
+    own = 'management = "http://boss@mq:15672"\nmanagement_password_file = "keys/management.password"\n'
+    assert settings(tmp_path, cluster + own).management_whereabouts() == "http://boss:s%2Fecret@mq:15672"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"one\ntwo\n", b"\xff", b"x" * 1025])
