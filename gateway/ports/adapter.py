@@ -110,6 +110,8 @@ class AdapterContext:
     #: (host, port) pairs on which this gateway itself listens: an adapter must not call them.
     own_addresses: frozenset[tuple[str, int]]
     now: Callable[[], float]
+    #: The address of the bus's RabbitMQ, with its password: read at the moment of use, never logged; "local" without.
+    broker_url: Callable[[], str] = lambda: "local"
 
 
 class AdapterKind(Protocol):
