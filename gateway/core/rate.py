@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -29,16 +28,6 @@ class Rate:
             return reached, start - now
         return start + pace * count, 0.0
 
-    def draw(self, reached: float, now: float, count: int) -> tuple[float, int, float]:
-        """Take up to ``count`` cells, as many as are free: a pace that several processes keep together.
-
-        Answers the number to remember, how many cells were granted and, where not all were, the seconds until one
-        more is free.
-        """
-        pace = 60.0 / self.per_minute
-        start = max(reached, now)
-        free = math.floor((now + pace * self.burst - start) / pace + 1e-9)
-        granted = max(0, min(count, free))
-        start += pace * granted
-        wait = 0.0 if granted == count else max(start + pace * (1 - self.burst) - now, 0.001)
-        return (start if granted else reached), granted, wait
+    def spent(self, reached: float, now: float, count: int) -> float:
+        """The number to go on from after ``count`` cells were granted elsewhere, whether or not there was room."""
+        return max(reached, now) + 60.0 / self.per_minute * count

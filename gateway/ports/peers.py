@@ -20,9 +20,8 @@ class Peers(Protocol):
     async def leave(self, process: str) -> None:
         """``process`` ends: the others need not wait until its time has run out."""
 
-    async def draw(self, party: str, rate: Rate, count: int, *, now: float) -> tuple[int, float]:
-        """Take ``count`` cells of a party's pace, or as many of them as it allows at ``now``.
+    async def spend(self, party: str, rate: Rate, count: int, *, now: float) -> float:
+        """Tell that a process granted ``count`` cells of a party's pace; answers the number all go on from.
 
-        Answers how many were granted and, where not all were, the seconds until the next one would be. However many
-        processes draw, they are granted no more together than ``rate`` allows one.
+        See :meth:`gateway.core.rate.Rate.spent`; nothing is lost, however many tell at once.
         """

@@ -26,6 +26,6 @@ class MemoryPeers:
     async def leave(self, process: str) -> None:
         self._living.pop(process, None)
 
-    async def draw(self, party: str, rate: Rate, count: int, *, now: float) -> tuple[int, float]:
-        self._reached[party], granted, wait = rate.draw(self._reached.get(party, 0.0), now, count)
-        return granted, wait
+    async def spend(self, party: str, rate: Rate, count: int, *, now: float) -> float:
+        self._reached[party] = reached = rate.spent(self._reached.get(party, 0.0), now, count)
+        return reached

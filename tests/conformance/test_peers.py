@@ -58,22 +58,21 @@ class PeersSuite:
 
         assert list(await peers.beat("two", now=MORNING + 1, until=MORNING + 9)) == ["two"]
 
-    async def test_a_pace_grants_its_burst_and_then_tells_how_long_to_wait(self, peers: Peers) -> None:
-        assert await peers.draw(SENDER, RATE, 3, now=MORNING) == (3, 0.0)
-        granted, wait = await peers.draw(SENDER, RATE, 3, now=MORNING)
-        assert (granted, wait) == (2, pytest.approx(1.0))
-        assert await peers.draw(SENDER, RATE, 1, now=MORNING + 0.5) == (0, pytest.approx(0.5))
-        assert await peers.draw(SENDER, RATE, 1, now=MORNING + 1) == (1, 0.0)
+    async def test_what_several_granted_of_a_pace_adds_up(self, peers: Peers) -> None:
+        assert await peers.spend(SENDER, RATE, 3, now=MORNING) == MORNING + 3
+        assert await peers.spend(SENDER, RATE, 2, now=MORNING) == MORNING + 5
+        assert await peers.spend(SENDER, RATE, 0, now=MORNING + 1) == MORNING + 5
+        assert await peers.spend(SENDER, RATE, 1, now=MORNING + 60) == MORNING + 61
 
     async def test_each_party_has_a_pace_of_its_own(self, peers: Peers) -> None:
-        await peers.draw(SENDER, RATE, 5, now=MORNING)
+        await peers.spend(SENDER, RATE, 5, now=MORNING)
 
-        assert await peers.draw("H33.30/dms", RATE, 5, now=MORNING) == (5, 0.0)
+        assert await peers.spend("H33.30/dms", RATE, 1, now=MORNING) == MORNING + 1
 
-    async def test_however_many_draw_side_by_side_no_more_is_granted_than_to_one(self, peers: Peers) -> None:
-        drawn = await asyncio.gather(*(peers.draw(SENDER, RATE, 1, now=MORNING) for _ in range(20)))
+    async def test_however_many_tell_at_once_nothing_is_lost(self, peers: Peers) -> None:
+        told = await asyncio.gather(*(peers.spend(SENDER, RATE, 1, now=MORNING) for _ in range(20)))
 
-        assert sum(granted for granted, _ in drawn) == RATE.burst
+        assert sorted(told) == [MORNING + number for number in range(1, 21)]
 
 
 class TestMemoryPeers(PeersSuite):
@@ -86,15 +85,15 @@ class TestSqlitePeers(PeersSuite):
         ledger = SqliteLedger(folder / "ledger.db")
         return ledger, SqlitePeers(ledger)
 
-    async def test_processes_on_one_file_know_each_other_and_draw_from_one_pace(self, tmp_path: Path) -> None:
+    async def test_processes_on_one_file_know_each_other_and_keep_one_pace(self, tmp_path: Path) -> None:
         ledgers = [SqliteLedger(tmp_path / "ledger.db") for _ in range(2)]
         for ledger in ledgers:
             await ledger.open()
         one, two = map(SqlitePeers, ledgers)
         await one.beat("one", now=MORNING, until=MORNING + 8)
-        drawn = await asyncio.gather(*(each.draw(SENDER, RATE, 4, now=MORNING) for each in (one, two)))
+        told = await asyncio.gather(*(each.spend(SENDER, RATE, 4, now=MORNING) for each in (one, two)))
 
         assert list(await two.beat("two", now=MORNING + 1, until=MORNING + 9)) == ["one", "two"]
-        assert sum(granted for granted, _ in drawn) == RATE.burst
+        assert sorted(told) == [MORNING + 4, MORNING + 8]
         for ledger in ledgers:
             await ledger.close()

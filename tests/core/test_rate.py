@@ -40,23 +40,10 @@ def test_never_more_than_the_pace_and_one_burst_in_any_time(gaps: list[float]) -
     assert granted <= (now - begun) * 1.0 + 5 + 1e-6
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 20)), min_size=1, max_size=200))
-def test_what_is_drawn_together_is_never_more_than_the_pace_and_one_burst(asked: list[tuple[float, int]]) -> None:
-    rate = Rate(per_minute=60, burst=5)
-    now, reached, granted = 1000.0, 0.0, 0
-    begun = now
-    for gap, count in asked:
-        now += gap
-        reached, drawn, wait = rate.draw(reached, now, count)
-        granted += drawn
-        assert (wait == 0.0) == (drawn == count)
-
-    assert granted <= (now - begun) * 1.0 + 5 + 1e-6
-
-
-def test_after_the_wait_there_is_one_more_to_draw() -> None:
+def test_what_was_granted_elsewhere_is_paid_for_here() -> None:
     rate = Rate(per_minute=60, burst=2)
-    reached, granted, wait = rate.draw(0.0, 100.0, 5)
+    reached = rate.spent(0.0, 100.0, 5)
 
-    assert (granted, wait) == (2, 1.0)
-    assert rate.draw(reached, 101.0, 1)[1:] == (1, 0.0)
+    assert rate.take(reached, 100.0) == (reached, 4.0)
+    assert rate.take(reached, 104.0)[1] == 0.0
+    assert rate.spent(reached, 100.0, 0) == reached

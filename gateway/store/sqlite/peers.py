@@ -1,4 +1,4 @@
-"""The processes on one file: their beats, and the paces that they draw from together."""
+"""The processes on one file: their beats, and the paces that they keep together."""
 
 # ruff: noqa: D102 - ports.peers says what each method promises
 
@@ -27,8 +27,8 @@ class SqlitePeers:
     async def leave(self, process: str) -> None:
         await self._ledger.write(_LEAVE, process)
 
-    async def draw(self, party: str, rate: Rate, count: int, *, now: float) -> tuple[int, float]:
-        return await self._ledger.write(_DRAW, _Wish(party, rate, count, now))
+    async def spend(self, party: str, rate: Rate, count: int, *, now: float) -> float:
+        return await self._ledger.write(_SPEND, _Spent(party, rate, count, now))
 
 
 def peers_of(ledger: Ledger) -> SqlitePeers:
@@ -60,19 +60,18 @@ _LEAVE: Final = one_by_one(_leave)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Spent:
     party: str
     rate: Rate
     count: int
     now: float
 
 
-def _draw(connection: sqlite3.Connection, wish: _Wish) -> tuple[int, float]:
-    row = connection.execute("SELECT reached FROM paces WHERE party = ?", (wish.party,)).fetchone()
-    reached, granted, wait = wish.rate.draw(0.0 if row is None else row[0], wish.now, wish.count)
-    if granted:
-        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (wish.party, reached))
-    return granted, wait
+def _spend(connection: sqlite3.Connection, spent: _Spent) -> float:
+    row = connection.execute("SELECT reached FROM paces WHERE party = ?", (spent.party,)).fetchone()
+    reached = spent.rate.spent(0.0 if row is None else row[0], spent.now, spent.count)
+    connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (spent.party, reached))
+    return reached
 
 
-_DRAW: Final = one_by_one(_draw)
+_SPEND: Final = one_by_one(_spend)

@@ -7,7 +7,7 @@ CREATE TABLE processes (
   until REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- paces: senders with a pace, and the number that gateway.core.rate goes on from.
+-- paces: senders with a pace, and the number (gateway.core.rate) that all processes go on from.
 CREATE TABLE paces (
   party TEXT PRIMARY KEY,
   reached REAL NOT NULL
