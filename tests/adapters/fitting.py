@@ -34,6 +34,7 @@ class Hands:
     moment: float = field(default_factory=time.time)
     files: dict[str, bytes] = field(default_factory=dict)
     own: frozenset[tuple[str, int]] = frozenset({("127.0.0.1", 1)})
+    broker_url: str = "local"
 
     def read_secret(self, path: str) -> bytes:
         """The one secret there is."""
@@ -58,6 +59,7 @@ class Hands:
             read_file=self.read_file,
             own_addresses=self.own,
             now=lambda: self.moment,
+            broker_url=lambda: self.broker_url,
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from gateway.ports import Adapter, AdapterContext, Collected, Parcel, Uncollecta
 from tests.adapters.fitting import CONTENT, SECRET, SENDER, Hands, a_parcel, an_event
 
 ADAPTERS = Path(__file__).resolve().parents[2] / "adapters"
+#: An adapter whose agency in small needs a server -> the fixture that gives its address.
+SERVERS = {"amqp": "rabbit_url"}
 NAMES = sorted(path.parent.name for path in ADAPTERS.glob("*/adapter.py"))
 
 
@@ -52,6 +55,9 @@ class Stage:
     adapter: Adapter
 
 
+Opener = Callable[[str], AbstractAsyncContextManager[tuple[AgencyInSmall, Hands]]]
+
+
 def kind_of(name: str) -> ModuleType:
     return importlib.import_module(f"adapters.{name}.adapter")
 
@@ -60,14 +66,25 @@ def schema_of(name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads((ADAPTERS / name / "settings.schema.json").read_text("utf-8")))
 
 
+@pytest.fixture
+def open_agency(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    """Opens the agency in small of an adapter, with what the adapter is given beside it."""
+
+    @contextlib.asynccontextmanager
+    async def opened(name: str) -> AsyncIterator[tuple[AgencyInSmall, Hands]]:
+        stand_in = importlib.import_module(f"adapters.{name}.stand_in")
+        servers = [request.getfixturevalue(SERVERS[name])] if name in SERVERS else []
+        async with stand_in.agency(tmp_path, *servers) as agency:
+            yield agency, Hands(tmp_path, broker_url=servers[0] if servers else "local")
+
+    return opened
+
+
 @pytest_asyncio.fixture
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(request: pytest.FixtureRequest, open_agency: Opener) -> AsyncIterator[Stage]:
     name = request.param
     kind = kind_of(name)
-    stand_in = importlib.import_module(f"adapters.{name}.stand_in")
-    opened = cast("AbstractAsyncContextManager[AgencyInSmall]", stand_in.agency(tmp_path))
-    async with opened as agency:
-        hands = Hands(tmp_path)
+    async with open_agency(name) as (agency, hands):
         context = hands.context(name, agency.settings)
         adapter = kind.open_adapter(context)
         yield Stage(kind, agency, hands, context, adapter)
@@ -82,7 +99,7 @@ collecting = pytest.mark.parametrize("stage", [n for n in NAMES if kind_of(n).CO
 
 
 def test_the_adapters_that_come_with_the_product_are_found() -> None:
-    assert {"webhook", "inbox", "edxml_folder", "skeleton"} <= set(NAMES)
+    assert {"webhook", "inbox", "edxml_folder", "amqp", "skeleton"} <= set(NAMES)
 
 
 # ------------------------------------------------------------------------------------------------ the folder
@@ -325,12 +342,13 @@ async def test_it_closes_within_five_seconds_used_or_not(stage: Stage) -> None:
 
 
 @every
-async def test_opening_needs_no_agency_within_reach_and_misconfigured_is_the_only_no(name: str, tmp_path: Path) -> None:
-    stand_in = importlib.import_module(f"adapters.{name}.stand_in")
-    async with stand_in.agency(tmp_path) as agency:
+async def test_opening_needs_no_agency_within_reach_and_misconfigured_is_the_only_no(
+    name: str, open_agency: Opener
+) -> None:
+    async with open_agency(name) as (agency, hands):
         await agency.go_down()
         try:
-            opened = kind_of(name).open_adapter(Hands(tmp_path).context(name, agency.settings))
+            opened = kind_of(name).open_adapter(hands.context(name, agency.settings))
         except Misconfigured as mistake:
             pytest.fail(str(mistake))
         await opened.close()
