@@ -11,7 +11,8 @@ from tests.servers import PrivatePostgres, PrivateRabbit
 
 def main() -> None:
     """Start both at once, tell, wait, end both."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, lambda *_: sys.exit())
     postgres, rabbit = PrivatePostgres(), PrivateRabbit()
     try:
         with ThreadPoolExecutor() as both:
@@ -24,8 +25,6 @@ def main() -> None:
         sys.stdout.writelines(f"export {name}={url}\n" for name, url in named.items())
         sys.stdout.flush()
         signal.pause()
-    except KeyboardInterrupt:
-        pass
     finally:
         rabbit.close()
         postgres.close()
