@@ -1,0 +1,50 @@
+"""Locks of a transaction, always taken in one order, so that gateways wait for one another but never in a circle.
+
+*The gate* is held by everybody who places deliveries, side by side; whoever changes the rule by which they are placed
+(a hold) has it alone. *A lane* is held by who adds to it or ends something in it: so the order in which its deliveries
+got their numbers is the order of the commits, and nothing becomes the head of a lane unseen. *The files* are held side
+by side by who names or grants some, and alone by the sweep. All end with the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.store.postgres.connection import Connection
+
+#: Lanes are positive numbers, all others negative.
+_GATE: Final = -1
+_FILES: Final = -2
+_NUMBERING: Final = -3
+_SCHEMA: Final = -4
+#: Beyond so many lanes a transaction takes the gate alone instead: the server's table of locks has an end.
+MOST_LANES: Final = 400
+
+#: Statements that go on after BEGIN, for ``Database.transaction``.
+ALONE: Final = f"; SELECT pg_advisory_xact_lock({_GATE})"
+FILES: Final = f"; SELECT pg_advisory_xact_lock_shared({_FILES})"
+FILES_ALONE: Final = f"; SELECT pg_advisory_xact_lock({_FILES})"
+NUMBERING: Final = f"; SELECT pg_advisory_xact_lock({_NUMBERING})"
+SCHEMA: Final = f"; SELECT pg_advisory_xact_lock({_SCHEMA})"
+
+
+def lanes(names: Iterable[str | None]) -> str:
+    """The gate side by side with others, and these lanes."""
+    numbers = sorted({_number(name) for name in names if name is not None})
+    if len(numbers) > MOST_LANES:
+        return ALONE
+    gate = f"; SELECT pg_advisory_xact_lock_shared({_GATE})"
+    if not numbers:
+        return gate
+    return f"{gate}; SELECT pg_advisory_xact_lock(n) FROM unnest('{{{','.join(map(str, numbers))}}}'::bigint[]) AS n"
+
+
+async def take(connection: Connection, locks: str) -> None:
+    """Take locks in the midst of a transaction (once, and before anything is read that they protect)."""
+    await connection.execute(locks.removeprefix("; "))
+
+
+def _number(lane: str) -> int:
+    """A lane is named by hexadecimal digits (``core.delivery.lane_of``); fifteen of them are a number."""
+    return int(lane[:15], 16)
