@@ -43,6 +43,8 @@ CHECKPOINTS: Final[dict[str, str]] = {
 BY_HAND: Final[dict[str, str]] = {
     "backfill.judged": "What a late subscriber missed is judged for one slice; nothing of the slice is written.",
     "backfill.made": "The deliveries of a slice are durable; nobody was told, and the next slice is not looked at.",
+    "relocate.page-written": "A page of a table is in its new place, and how far it is; the transaction is open.",
+    "relocate.page-kept": "A page of a table is durable in its new place; the next one is not read.",
 }
 
 

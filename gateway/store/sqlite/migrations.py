@@ -50,13 +50,18 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-def migrate(connection: sqlite3.Connection, path: Path, known: list[Migration]) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, known: list[Migration], *, is_arriving: bool = False) -> None:
     """Bring the database to the last known step, in one transaction; nothing is done where that cannot be.
 
-    Raises Misconfigured where the database is newer than this program or was made by other steps.
+    Raises Misconfigured where the database is newer than this program, was made by other steps, was left for another
+    one, or is being moved into by somebody else than the caller (``is_arriving``).
     """
     connection.execute("BEGIN IMMEDIATE")  # one process migrates, the others wait and find it done
     try:
+        if (address := gone_to(connection)) is not None:
+            raise _gone(path, address)
+        if not is_arriving and _is_half_there(connection):
+            raise _half_there(path)
         connection.execute(_VERSIONS)
         rows = connection.execute("SELECT number, name, sha256 FROM schema_versions ORDER BY number").fetchall()
         applied = {number: (name, sha256) for number, name, sha256 in rows}
@@ -92,6 +97,42 @@ def statements(text: str) -> Iterator[str]:
             pending = ""
     if pending.strip():
         yield pending  # a last comment, or a statement that SQLite will refuse or run
+
+
+def gone_to(connection: sqlite3.Connection) -> str | None:
+    """Where the ledger went, where it was left for another one (``lgsp migrate-store``)."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'gone'").fetchone() is None:
+        return None
+    return str(connection.execute("SELECT address FROM gone").fetchone()[0])
+
+
+def _is_half_there(connection: sqlite3.Connection) -> bool:
+    """Whether ``lgsp migrate-store`` has begun to move a ledger into this file, and not finished."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'arrival'").fetchone() is None:
+        return False
+    return connection.execute("SELECT 1 FROM arrival WHERE is_whole = 0").fetchone() is not None
+
+
+def _half_there(path: Path) -> Misconfigured:
+    return Misconfigured(
+        str(path),
+        Text("Sổ đang được chuyển vào đây, chưa xong", "A ledger is being moved in here, and is not whole yet"),
+        Text(
+            "Chạy lại lệnh lgsp migrate-store như cũ: nó làm tiếp từ chỗ dừng.",
+            "Run the same lgsp migrate-store again: it goes on where it stopped.",
+        ),
+    )
+
+
+def _gone(path: Path, address: str) -> Misconfigured:
+    return Misconfigured(
+        str(path),
+        Text(f"Sổ này đã được chuyển sang {address}", f"This ledger has moved to {address}"),
+        Text(
+            f'Ghi [store] url = "{address}" vào lgsp.toml; kho cũ chỉ còn là bản lưu, dùng lại sẽ gửi trùng.',
+            f'Write [store] url = "{address}" in lgsp.toml; what is here is a copy of the past, and would send twice.',
+        ),
+    )
 
 
 def _newer(path: Path, found: int, known: int) -> Misconfigured:

@@ -1,0 +1,134 @@
+"""A ledger in the middle of its work: something in every table, and a delivery in every state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.core import backfill
+from gateway.core.breaker import Breaker
+from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
+from gateway.core.replay import Phase, Plan
+from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
+from gateway.ports.backfills import Backfills, Made, Request, Slice
+from gateway.ports.failures import Failures, Sought
+from gateway.ports.replays import Move, Operation, Replays
+from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
+
+NOW = MORNING + 60
+PUSHED, OTHER, HELD, DOWN, LATE = "H33.16/dms", "H33.05/hr", "H33.09/dms", "H33.21/dms", "H33.40/dms"
+#: A body of some length with every byte in it.
+_BYTES = bytes(range(256)) * 8
+
+
+async def keep_busy(
+    ledger: Ledger, failures: Failures, replays: Replays, backfills: Backfills, *, many: int = 40
+) -> None:
+    """Fill an open, empty ledger: ``many`` plain messages, and a few of each kind beside them."""
+    await _register(ledger)
+    await ledger.accept_many([a_message(f"plain {n}", envelope=b"%d." % n + _BYTES) for n in range(many)])
+    await _deliver(ledger, many // 2)
+    await _end_in_every_way(ledger)
+    await _hold(ledger)
+    await _name_files(ledger)
+    await _replay(ledger, failures, replays)
+    await _catch_up(ledger, backfills)
+    await ledger.keep_derived(
+        Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
+    )
+    # last, so that they stay leased
+    await ledger.accept_many([a_message(f"under way {n}", to=(DOWN,)) for n in range(3)])
+    await ledger.claim({DOWN: 2}, owner=f"push:{DOWN}", now=NOW, until=NOW + 30)
+
+
+async def _register(ledger: Ledger) -> None:
+    rows = [
+        RegistryRow("agency", "H33.16", "folder", {"name": "Sở Y tế", "systems": [{"name": "dms"}], "level": None}),
+        RegistryRow("operator", "mau", "console", {"name": "Nguyễn Văn Mẫu", "roles": ["looker"], "added": 1.5}),
+    ]
+    assert await ledger.change_registry(0, put=rows, delete=(), audit=[an_audit_row("registry.applied")])
+    assert await ledger.use_once("token-of-the-morning", until=NOW + 3600, now=NOW)
+    await ledger.count_refusals({("192.0.2.7", 29923260, "bad-signature"): 3, ("192.0.2.8", 29923260, "stale"): 1})
+    await ledger.keep_breaker(DOWN, Breaker(7, MORNING + 5, True, None, 2))
+
+
+async def _deliver(ledger: Ledger, count: int) -> None:
+    claims = await ledger.claim({PUSHED: count}, owner="push", now=NOW, until=NOW + 30)
+    changes = [
+        Change(
+            claim.delivery,
+            replace(claim.delivery.after(Delivered()), owes_outcome=n % 3 == 0),
+            an_attempt(detail="nhận rồi" if n % 2 else None),
+            leaf=b'{"receipt":"delivered","n":%d}' % n,
+            proof=b"proof.of.%d" % n if n % 2 else None,
+        )
+        for n, claim in enumerate(claims)
+    ]
+    assert all(await ledger.record_many(changes, now=NOW))
+
+
+async def _end_in_every_way(ledger: Ledger) -> None:
+    """Of each two messages of a lane the first one ends so, and the second waits or is freed."""
+    ways: dict[str, Sequence[Signal]] = {
+        "refused": [Refused()],
+        "gave up": [GaveUp("deadline")],
+        "discarded": [Refused(), Discarded()],
+        "tried again": [Claimed("push", NOW + 30), Deferred(NOW + 600)],
+        "expired": [Expired()],
+    }
+    for name, signals in ways.items():
+        first = a_message(name, expires=MORNING + 7200, subject=name, to=(OTHER,))
+        await ledger.accept_many([first, a_message(f"{name} 2", subject=name, to=(OTHER,))])
+        (delivery,) = first.deliveries
+        for signal in signals:
+            after = delivery.after(signal)
+            tried = (
+                an_attempt(outcome="failed", status=500) if isinstance(signal, Refused | GaveUp | Deferred) else None
+            )
+            assert await ledger.record_many([Change(delivery, after, tried, leaf=b"leaf")], now=NOW) == [True]
+            delivery = after
+
+
+async def _hold(ledger: Ledger) -> None:
+    await ledger.accept_many([a_message(f"to be held {n}", to=(HELD,), subject="one lane") for n in range(2)])
+    assert await ledger.hold(HELD, at=NOW, audit=an_audit_row())
+
+
+async def _name_files(ledger: Ledger) -> None:
+    file = HeldFile(a_digest("file"), 11, "application/pdf")
+    assert await ledger.grant_file(file, SENDER, at=MORNING, is_present=lambda _: True)
+    await ledger.accept_many([a_message("with a file", files=(file.sha256,), to=(OTHER,))])
+
+
+async def _replay(ledger: Ledger, failures: Failures, replays: Replays) -> None:
+    """One operation that has put one delivery back and has more before it, one that only was planned."""
+    while await failures.look(limit=1):
+        pass
+    candidates = await replays.candidates(Sought(), None, now=NOW)
+    for id_, phase in (("op-1", Phase.RUNNING), ("op-2", Phase.PLANNED)):
+        made = Operation(
+            id_, "replay", phase, Sought(recipient=OTHER), 0, Plan(window=(60, 120)), "đã sửa", "operator:mau",
+            len(candidates), NOW, {"expired": 2}, 1, next_at=NOW,
+        )  # fmt: skip
+        await replays.plan(made, [each.place for each in candidates], an_audit_row("replay.started"))
+    await replays.lease("one", now=NOW, until=NOW + 5)
+    (turn,) = await replays.turns("op-1", 1)
+    put_back = Move(
+        turn.delivery.id, Change(turn.delivery, turn.delivery.after(Replayed(NOW))), an_audit_row("replayed")
+    )
+    assert await replays.move("op-1", [put_back], owner="one", next_at=NOW + 7, now=NOW) == [True]
+
+
+async def _catch_up(ledger: Ledger, backfills: Backfills) -> None:
+    """One request of a late subscriber that is half done, one that nobody has decided."""
+    asked = Request("r-1", LATE, "document.issued", MORNING, None, "mới kết nối", NOW)
+    request = await backfills.ask(asked, an_audit_row("request.asked"))
+    await backfills.ask(replace(asked, id="r-2", contract="document.status"), an_audit_row("request.asked"))
+    for phase in (backfill.Phase.APPROVED, backfill.Phase.RUNNING):
+        assert await backfills.change(request.phase, replace(request, phase=phase), an_audit_row("request.moved"))
+        request = replace(request, phase=phase)
+    (request,) = await backfills.lease("one", now=NOW, until=NOW + 5)
+    made = Made(
+        Slice((), 2), [a_delivery("plain 0", recipient=LATE), a_delivery("plain 1", recipient=LATE)], {"expired": 1}
+    )
+    assert await backfills.make(request, made, owner="one", audit=an_audit_row("request.slice"), now=NOW)
