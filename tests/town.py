@@ -376,10 +376,10 @@ class Town:
         """Dispatch what is due now, and nothing later."""
         for _ in range(50):
             await self.dispatch._round()
-            tasks = set(self.dispatch._tasks)
+            tasks = self.dispatch.under_way()
             if not tasks:
                 return
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=0.05)  # the next round calls off what hangs
 
     async def catch_up(self) -> None:
         """Drive what late subscribers may have until nothing is left to do but wait."""

@@ -526,15 +526,34 @@ async def test_what_another_process_dropped_is_due_again_when_its_lease_ends(tow
 
 async def test_a_worker_whose_lease_ended_cannot_write_over_the_next_one(town: Town) -> None:
     answer = await town.sent()
-    (late,) = await town.ledger.claim({NAME: 1}, owner="push:late", now=MORNING, until=MORNING + 1)
-    town.desk(NAME).script = []
-    await until(town, MORNING + 2)
-    assert await state(town, answer) == "delivered"
-    town.desk(NAME).script = [PermanentFailure("too late to say no")]
+    (late,) = await town.ledger.claim({NAME: 1}, owner="push:late", now=MORNING, until=MORNING + 28)
+    usual = town.desk(NAME)
+
+    class Slow(Desk):
+        async def deliver(self, parcel: Parcel) -> HandedOver:
+            town.desks[NAME] = usual
+            await until(town, MORNING + 29)
+            assert await state(town, answer) == "delivered"
+            raise PermanentFailure("too late to say no")
+
+    town.desks[NAME] = Slow()
     await town.dispatch.attempt(late)
+    await town.work()
     assert await state(town, answer) == "delivered"
     assert await outcomes(town, answer) == [(1, "lapsed"), (1, "taken")]
     assert [each["receipt"] for each in await town.journal("receipt")] == ["accepted", "delivered"]
+
+
+async def test_a_worker_that_stood_still_until_its_lease_ended_hands_nothing_over(town: Town) -> None:
+    answer = await town.sent()
+    (late,) = await town.ledger.claim({NAME: 1}, owner="push:late", now=MORNING, until=MORNING + 28)
+    town.clock.moment = MORNING + 27.5
+    await town.dispatch.attempt(late)
+    assert town.taken_by(NAME) == []
+    assert await outcomes(town, answer) == []
+    await until(town, MORNING + 29)
+    assert town.taken_by(NAME) == [answer.id]
+    assert await outcomes(town, answer) == [(1, "lapsed"), (1, "taken")]
 
 
 async def test_drain_lets_what_runs_end_and_takes_up_nothing_new(town: Town) -> None:

@@ -1,0 +1,129 @@
+"""What came of tries, written together: all that ended in one moment is one transaction, then is told one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import Counter as Metric
+
+from gateway.checkpoints import reach
+from gateway.core.delivery import State
+from gateway.core.faults import DestinationGone
+from gateway.ports import AuditRow, Broker, Clock, Ledger
+from gateway.relay.attempt import Tried
+from gateway.relay.outage import Outages
+from gateway.telemetry import ATTEMPT_SECONDS, ATTEMPTS, log
+
+#: Steps in one transaction at most: others want to write, too.
+_MOST: Final = 128
+
+
+@lru_cache(maxsize=4096)
+def _counter(recipient: str, outcome: str) -> Metric:
+    return ATTEMPTS.labels(recipient, outcome)
+
+
+@dataclass(slots=True)
+class Endings:
+    """One writer of ends; while it writes, what ends meanwhile gathers.
+
+    ``on_written`` hears of everything that was added, written or not: it is no longer under way.
+    """
+
+    ledger: Ledger
+    broker: Broker
+    outages: Outages
+    clock: Clock
+    owner: str
+    on_written: Callable[[Sequence[Tried]], None]
+    _gathered: list[Tried] = field(default_factory=list)
+    _task: asyncio.Task[None] | None = None
+
+    def add(self, tried: Tried) -> None:
+        """Write it soon."""
+        self._gathered.append(tried)
+        if self._task is None:
+            self._task = asyncio.create_task(self._write_all())
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The writing, while there is something to write."""
+        return self._task
+
+    async def _write_all(self) -> None:
+        while self._gathered:
+            group, self._gathered = self._gathered[:_MOST], self._gathered[_MOST:]
+            try:
+                await self._write_or_tell(group)
+            finally:
+                self.on_written(group)
+        self._task = None
+
+    async def _write_or_tell(self, group: Sequence[Tried]) -> None:
+        try:
+            await self._write(group)
+        except Exception:  # noqa: BLE001 - one that cannot be written must not spoil the others
+            if len(group) > 1:
+                for tried in group:
+                    await self._write_or_tell([tried])
+                return
+            # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
+            claim = group[0].claim
+            log.exception("store.failed", step="dispatch", delivery_id=claim.delivery.id, message_id=claim.id)
+
+    async def _write(self, group: Sequence[Tried]) -> None:
+        for tried in group:
+            if isinstance(tried.failure, DestinationGone):
+                await self._hold(tried)
+        latest = max(tried.attempt.ended_at for tried in group)
+        written = await self.ledger.record_many([tried.change for tried in group], now=latest)
+        reach("dispatch.recorded")
+        for tried, is_written in zip(group, written, strict=True):
+            _tell(tried, is_written=is_written)
+        for tried in group:
+            await self._follow(tried)
+
+    async def _hold(self, tried: Tried) -> None:
+        now, recipient = self.clock.now(), tried.claim.delivery.recipient
+        reason = "the destination answered 410 Gone"
+        details = {"recipient": recipient, "reason": reason, "delivery": tried.claim.delivery.id}
+        await self.ledger.hold(recipient, at=now, audit=AuditRow(now, self.owner, "destination.held", details))
+        log.warning(
+            "destination.held", agency=recipient, delivery_id=tried.claim.delivery.id, message_id=tried.claim.id
+        )
+
+    async def _follow(self, tried: Tried) -> None:
+        """What the end says about the destination."""
+        after, failure = tried.change.after, tried.failure
+        if failure is None:
+            await self.outages.answered(after.recipient)
+        elif not isinstance(failure, DestinationGone):
+            ended = tried.attempt.ended_at
+            if after.state is State.QUEUED:
+                self.broker.later(after.recipient, after.id, after.due - ended)
+            await self.outages.failed(after, ended, is_error=failure.status is not None)
+
+
+def _tell(tried: Tried, *, is_written: bool) -> None:
+    """The one line about an attempt, and its counters."""
+    claim, attempt = tried.claim, tried.attempt
+    seconds = attempt.ended_at - attempt.started_at
+    _counter(claim.delivery.recipient, attempt.outcome).inc()
+    ATTEMPT_SECONDS.observe(seconds)
+    log.info(
+        "delivery.attempted",
+        message_id=claim.id,
+        delivery_id=claim.delivery.id,
+        agency=claim.delivery.recipient,
+        number=attempt.number,
+        outcome=attempt.outcome,
+        state=tried.change.after.state.value,
+        status=attempt.status,
+        detail=attempt.detail,
+        took_ms=round(seconds * 1000),
+        written=is_written,
+    )
