@@ -1,6 +1,8 @@
 """What the dispatcher knows of destinations that are down: who probes, when, and how the way back is sloped.
 
-Kept in memory and, where it matters after a restart, in the ledger: an outage outlives the process.
+Kept in memory and, where it matters to others, in the ledger: an outage outlives the process, and where several are
+at work each looks every second at what the others found out. What a failure or an answer tells a process itself is
+newer than anything it reads, so what changed while it was reading is left as it is.
 """
 
 from __future__ import annotations
@@ -16,20 +18,41 @@ from gateway.telemetry import log
 _QUIET = Breaker()
 
 
+def _marks(breaker: Breaker) -> tuple[bool, str | None, int]:
+    """What others must know of a destination; the rest is this process's own counting."""
+    return breaker.is_open, breaker.prober, breaker.width
+
+
 @dataclass(slots=True)
 class Outages:
     """The breakers of one dispatcher."""
 
     ledger: Ledger
     _breakers: dict[str, Breaker] = field(default_factory=dict)
+    #: What the ledger held when it was last read or written, and how often this process wrote.
+    _kept: dict[str, Breaker] = field(default_factory=dict)
+    _writes: int = 0
     _probe_due: dict[str, float] = field(default_factory=dict)
 
     async def load(self) -> None:
         """Take up what was kept before this process began."""
-        self._breakers = await self.ledger.breakers()
+        self._kept = await self.ledger.breakers()
+        self._breakers = dict(self._kept)
         for recipient, breaker in self._breakers.items():
-            prober = None if breaker.prober is None else await self.ledger.delivery(breaker.prober)
-            self._probe_due[recipient] = 0.0 if prober is None else prober.due
+            await self._look_at_prober(recipient, breaker)
+
+    async def refresh(self) -> None:
+        """Take over what other processes found out since; cheap where nothing is down."""
+        writes = self._writes
+        kept = await self.ledger.breakers()
+        if writes != self._writes:
+            return  # the next look sees what both wrote
+        before, self._kept = self._kept, kept
+        for name in kept.keys() | before.keys():
+            breaker = kept.get(name, _QUIET)
+            if _marks(breaker) not in {_marks(each.get(name, _QUIET)) for each in (before, self._breakers)}:
+                self._take_over(name, breaker)
+                await self._look_at_prober(name, breaker)
 
     def down(self) -> frozenset[str]:
         """Destinations that are down."""
@@ -56,8 +79,19 @@ class Outages:
         return min(due, default=None)
 
     async def gone(self, recipient: str) -> None:
-        """The prober is no longer there to be claimed: another one probes."""
-        await self._set(recipient, self._breakers.get(recipient, _QUIET).without_prober())
+        """The prober could not be claimed: where it is not with another process, or due later, another one probes."""
+        breaker = self._breakers.get(recipient, _QUIET)
+        if not await self._look_at_prober(recipient, breaker):
+            await self._set(recipient, self._breakers.get(recipient, _QUIET).without_prober())
+
+    async def _look_at_prober(self, recipient: str, breaker: Breaker) -> bool:
+        """See when the prober is due; False where it is none any more."""
+        prober = None if breaker.prober is None else await self.ledger.delivery(breaker.prober)
+        if prober is None or prober.state not in {State.QUEUED, State.LEASED}:
+            return False
+        is_leased = prober.state is State.LEASED
+        self._probe_due[recipient] = (prober.lease_until or 0.0) if is_leased else prober.due
+        return True
 
     async def answered(self, recipient: str) -> None:
         """The destination took or refused something."""
@@ -76,17 +110,23 @@ class Outages:
         await self._set(recipient, breaker)
 
     async def _set(self, recipient: str, breaker: Breaker) -> None:
-        before = self._breakers.get(recipient, _QUIET)
-        if breaker.is_quiet:
-            self._breakers.pop(recipient, None)
-            self._probe_due.pop(recipient, None)
-        else:
-            self._breakers[recipient] = breaker
+        before = self._take_over(recipient, breaker)
         if before.is_open != breaker.is_open:
             if breaker.is_open:
                 log.warning("destination.down", agency=recipient, since=breaker.since, failures=breaker.failures)
             else:
                 log.warning("destination.back", agency=recipient, since=before.since, failures=before.failures)
-        marks = (before.is_open, before.prober, before.width), (breaker.is_open, breaker.prober, breaker.width)
-        if marks[0] != marks[1]:
+        if _marks(before) != _marks(breaker):
+            self._writes += 1
             await self.ledger.keep_breaker(recipient, breaker)
+            self._writes += 1
+            self._kept[recipient] = breaker
+
+    def _take_over(self, recipient: str, breaker: Breaker) -> Breaker:
+        """The destination is so from now on; answers how it was."""
+        before = self._breakers.pop(recipient, _QUIET)
+        if breaker.is_quiet:
+            self._probe_due.pop(recipient, None)
+        else:
+            self._breakers[recipient] = breaker
+        return before

@@ -36,6 +36,8 @@ class Sweep:
     announce: Callable[[frozenset[str]], None]
     #: Destinations that are down: nobody else looks at what runs out of time there.
     down: Callable[[], frozenset[str]]
+    #: Whether this process does what only one of several should do.
+    leads: Callable[[], bool] = lambda: True
     _files_at: float = field(default=0.0)
     _refusals_at: float = field(default=0.0)
 
@@ -45,11 +47,12 @@ class Sweep:
         lapsed = await self.ledger.lapse(now)
         expired = [*await self.expire(now), *await self.give_up(now)]
         self.announce(frozenset(delivery.recipient for delivery in (*lapsed, *expired)))
-        await self.report.once()
+        if self.leads():
+            await self.report.once()
         if now - self._refusals_at >= _REFUSALS_EVERY:
             self._refusals_at = now
             await self.tell_refusals()
-        if now - self._files_at >= _FILES_EVERY:
+        if now - self._files_at >= _FILES_EVERY and self.leads():
             self._files_at = now
             removed = await self.ledger.sweep_files(now - FILE_GRACE, remove=self.spool.remove)
             if removed:

@@ -199,6 +199,15 @@ class Uploads:
 
     async def _finish(self, upload: Upload) -> Upload:
         """A whole file: hold it to its digest, keep it once, let its system name it, forget the upload."""
+        try:
+            return await self._finish_here(upload)
+        except Busy:
+            found = await self.partials.find(upload.system, upload.id)
+            if found is None or not found.is_kept:
+                raise
+            return found  # another process, which was asked at the same moment, was faster
+
+    async def _finish_here(self, upload: Upload) -> Upload:
         sha256 = await self.partials.digest(upload)
         if upload.sha256 is not None and sha256 != upload.sha256:
             await self.partials.drop(upload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,10 +22,16 @@ class Watch:
 
     failures: Failures
     clock: Clock
+    #: Whether this process does what only one of several should do.
+    leads: Callable[[], bool] = lambda: True
     _told: dict[str, float] = field(default_factory=dict)
 
     async def once(self) -> None:
         """Set the gauge to today's groups; write a log line for each new one, and once a day for each that stays."""
+        if not self.leads():
+            FAILURES.clear()
+            self._told.clear()
+            return
         now = self.clock.now()
         await self.failures.look()
         groups = await self.failures.groups(Sought(), now=now, limit=_MOST)

@@ -309,6 +309,24 @@ async def test_another_process_that_writes_it_is_respected(quay: Quay) -> None:
     assert await quay.offset(upload.id) == 3
 
 
+async def test_two_processes_that_end_the_same_upload_at_once_both_say_that_it_is_kept(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await quay.begin()
+    town = quay.town
+    other = Uploads(UploadFolder(quay.folder), town.files, town.ledger, town.clock, quay.limits)
+    grant = town.ledger.grant_file
+
+    async def the_other_comes_between(*args: Any, **kwargs: Any) -> bool:
+        monkeypatch.setattr(town.ledger, "grant_file", grant)
+        assert (await other.find(town.system(ME), upload.id)).is_kept
+        return await grant(*args, **kwargs)
+
+    monkeypatch.setattr(town.ledger, "grant_file", the_other_comes_between)
+    assert (await quay.take(upload.id, 0, a_stream(CONTENT))).is_kept
+    assert await quay.is_mine_to_name()
+
+
 async def test_giving_up_ends_whoever_writes(quay: Quay) -> None:
     upload = await quay.begin()
     said = asyncio.Event()
