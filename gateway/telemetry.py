@@ -34,6 +34,10 @@ EVENTS: Final[dict[str, str]] = {
     "destination.held": "a destination was put on hold",
     "destination.down": "a destination failed in a row; one delivery probes it now",
     "destination.back": "a destination answers again after an outage",
+    "broker.connected": "announcements reach the other gateways through RabbitMQ",
+    "broker.away": "RabbitMQ cannot be used now; this gateway looks for itself until it is back, and loses nothing",
+    "broker.parked": "a message at RabbitMQ could not be read, or was given out too often; it lies in lgsp.parking",
+    "broker.differs": "a queue at RabbitMQ was made otherwise than this version makes it; it is used as it is",
     "failures.waiting": "deliveries died, are stuck or are not fetched, by group; again each day while they stay",
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
@@ -207,3 +211,13 @@ FAILURES: Final = Gauge(
     registry=REGISTRY,
 )
 BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)
+BROKER_AWAY: Final = Gauge(
+    "lgsp_broker_away", "1 while RabbitMQ cannot be used and this gateway looks for itself", registry=REGISTRY
+)
+PARKED: Final = Gauge("lgsp_broker_parked", "Messages in RabbitMQ's queue lgsp.parking", registry=REGISTRY)
+PARKINGS: Final = Counter(
+    "lgsp_broker_parkings",
+    "Messages that this gateway laid into lgsp.parking, by reason (unreadable, redelivered)",
+    ["reason"],
+    registry=REGISTRY,
+)
