@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.rights import desks_of, rows_after
 from gateway.config.difference import Difference, difference
 from gateway.config.keys import new_key_pem, read_key, self_signed, write_new
 from gateway.config.province import Province, read_province
@@ -35,6 +36,7 @@ def plan(settings: Settings, version: int, rows: Sequence[RegistryRow]) -> tuple
     """What apply would do to a registry with these rows; raises Misconfigured with every mistake. Changes nothing."""
     province = read_province(settings, rows)
     found = difference(rows, province.rows)
+    desks_of(settings, rows_after(rows, found))
     return Applied(found, province.warnings, province.pairs, version, is_written=False), province
 
 

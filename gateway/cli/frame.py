@@ -156,14 +156,18 @@ def ended(program: click.Command, arguments: list[str]) -> int:
 
 
 def tell_mistakes(place: Place, fault: Misconfigured) -> None:
-    """Every mistake: where it is, what is wrong, what would be right."""
-    found = each(fault)
-    for one in found:
+    """Every mistake, to people and programs."""
+    complain_of(place, fault)
+    place.give({"result": "failed", "mistakes": [mistake_members(one) for one in each(fault)]})
+
+
+def complain_of(place: Place, fault: Misconfigured) -> None:
+    """Every mistake, to people on stderr: where it is, what is wrong, what would be right."""
+    for one in each(fault):
         click.echo(f"✗ {one.where}", err=True)
         for language in ("vi", "en") if place.language is None else (place.language,):
             wrong, right = one.wrong.in_language(language), one.right.in_language(language)
             click.echo(f"    {_sentence(wrong)} {right}", err=True)
-    place.give({"result": "failed", "mistakes": [mistake_members(one) for one in found]})
 
 
 def mistake_members(fault: Misconfigured) -> dict[str, Any]:

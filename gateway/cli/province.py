@@ -15,6 +15,7 @@ from gateway.core.faults import Text
 
 if TYPE_CHECKING:
     from gateway.cli.applying import Applied
+    from gateway.cli.rights import Granted
 
 
 @click.command(epilog=examples("lgsp init tinh", "lgsp init /srv/lgsp/tinh --system H33.14/lgsp"))
@@ -60,26 +61,34 @@ def apply(place: Place, folder: Path | None, dry_run: bool) -> int | None:
     Touches only what the folder declared; works beside a running gateway.
     """
     from gateway.cli.applying import apply_folder, plan
+    from gateway.cli.rights import Granted, grant, rows_after
 
     if folder is not None:
         place.folder = folder
     settings = place.settings
 
-    async def work() -> Applied:
+    async def work() -> tuple[Applied, Granted]:
         if not settings.is_founded:
             # judged before anything is made; a database appears only for a folder that is right
-            planned, _ = plan(settings, 0, [])
+            planned, province = plan(settings, 0, [])
             if dry_run:
-                return planned
+                return planned, await grant(settings, province.rows, planned.difference, dry_run=True)
         async with opened_ledger(settings) as ledger:
-            return await apply_folder(ledger, settings, actor=actor(), now=time.time(), dry_run=dry_run)
+            applied = await apply_folder(ledger, settings, actor=actor(), now=time.time(), dry_run=dry_run)
+            if applied.difference.clashes:
+                return applied, Granted()
+            _, rows = await ledger.registry()
+            after = rows_after(rows, applied.difference)
+            return applied, await grant(settings, after, applied.difference, dry_run=dry_run)
 
-    applied = asyncio.run(work())
-    _tell(place, applied, dry_run=dry_run)
-    return FAILED if applied.difference.clashes else None
+    applied, granted = asyncio.run(work())
+    _tell(place, applied, granted, dry_run=dry_run)
+    return FAILED if applied.difference.clashes or granted.fault is not None else None
 
 
-def _tell(place: Place, applied: Applied, *, dry_run: bool) -> None:
+def _tell(place: Place, applied: Applied, granted: Granted, *, dry_run: bool) -> None:
+    from gateway.cli import rights_told
+
     found, folder = applied.difference, place.settings
     result = "refused" if found.clashes else "planned" if dry_run else "applied" if applied.is_written else "unchanged"
     place.give(
@@ -89,6 +98,7 @@ def _tell(place: Place, applied: Applied, *, dry_run: bool) -> None:
             **found.as_json(),
             "keys": [{"system": pair.system, "key": folder.shown(pair.key)} for pair in applied.pairs],
             "warnings": [{"where": each.where, **each.said._asdict()} for each in applied.warnings],
+            "broker": rights_told.as_json(granted, folder),
         }
     )
     for each in applied.warnings:
@@ -110,3 +120,4 @@ def _tell(place: Place, applied: Applied, *, dry_run: bool) -> None:
         counts = len(found.added), len(found.changed), len(found.removed)
         place.say("Đã áp dụng: thêm {}, sửa {}, bỏ {}.".format(*counts),
                   "Applied: {} added, {} changed, {} removed.".format(*counts))  # fmt: skip
+    rights_told.tell(place, granted)

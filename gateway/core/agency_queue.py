@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.core.codes import split_system
+
 #: What the bus hands to agencies goes through this exchange (direct), by the queue's name.
 EXCHANGE: Final = "lgsp.agencies"
+#: Names begin with these; what follows says whose they are.
 PREFIX: Final = "lgsp.agency."
-_REJECTED: Final = "lgsp.rejected."
-_SETTLE: Final = "lgsp.settle."
+REJECTED: Final = "lgsp.rejected."
+SETTLE: Final = "lgsp.settle."
 
 #: A queue holds no more than this. A fuller one refuses, the deliveries wait in the ledger, and operators see them.
 MOST_MESSAGES: Final = 10_000
@@ -41,12 +44,12 @@ class AgencyQueue:
     @property
     def rejected(self) -> str:
         """The queue in which lies what it rejected or died over too often."""
-        return _REJECTED + self._tail
+        return REJECTED + self._tail
 
     @property
     def settle(self) -> str:
         """The exchange (fanout) to which it tells what it took and what not."""
-        return _SETTLE + self._tail
+        return SETTLE + self._tail
 
     @property
     def configure(self) -> str:
@@ -87,12 +90,11 @@ class AgencyQueue:
         return f"{code}.{name.replace('.', '~')}"
 
 
-def system_of(name: str) -> str | None:
-    """The system whose queue and user bear this name; None where it is not such a name."""
-    code, dot, local = name.removeprefix(PREFIX).rpartition(".")
-    if not name.startswith(PREFIX) or not dot or not code:
-        return None
-    return f"{code}/{local.replace('~', '.')}"
+def system_of(name: str, prefix: str = PREFIX) -> str | None:
+    """The system to which a queue, user or exchange of this name belongs; None where it is not such a name."""
+    code, _, local = name.removeprefix(prefix).rpartition(".")
+    system = f"{code}/{local.replace('~', '.')}"
+    return system if name.startswith(prefix) and split_system(system) is not None else None
 
 
 def _bounded(messages: int, octets: int) -> dict[str, Any]:
