@@ -122,6 +122,8 @@ class Doors:
     clock: Clock
     #: Named checks of whether it accepts and delivers; asked by /health/ready.
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
+    #: The figures of this gateway in Prometheus' text form.
+    figures: Callable[[], Awaitable[bytes]]
     #: Without a slash at the end.
     public_url: str
     #: Whether every listener is bound to a loopback address.

@@ -21,18 +21,41 @@ FIRST_HEADER: Final = 10.0
 KEEP_ALIVE: Final = 75.0
 #: How long requests under way have when the listener stops (seconds).
 _LAST_ANSWERS: Final = 5.0
+#: Connections that may wait to be taken.
+WAITING: Final = 1024
 _LINE: Final = 8190
 _HEADERS: Final = 64
+
+
+def open_door(host: str, port: int) -> socket.socket:
+    """A socket that listens, for several processes to wait at; raises OSError where the address is taken."""
+    door = socket.create_server((host, port), family=_family(host), backlog=WAITING)
+    door.settimeout(0)
+    return door
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class GuardedSite(web.BaseSite):
     """Listens on one address for a runner, as ``web.TCPSite`` does, with this file's guards on each connection."""
 
     def __init__(
-        self, runner: web.AppRunner, host: str, port: int, *, backlog: int = 1024, first_header: float = FIRST_HEADER
+        self,
+        runner: web.AppRunner,
+        host: str,
+        port: int,
+        *,
+        door: socket.socket | None = None,
+        first_header: float = FIRST_HEADER,
     ) -> None:
-        """``first_header``: seconds that a new connection has for its first request's header."""
-        super().__init__(runner, backlog=backlog)
+        """``first_header``: seconds that a new connection has for its first request's header.
+
+        ``door``: a socket that listens already, and goes on when this site stops: others wait at it, too.
+        """
+        super().__init__(runner, backlog=WAITING)
+        self._door = door
         self._app = runner.app
         self._lodge: Lodge | None = None
         self._host = host
@@ -66,10 +89,15 @@ class GuardedSite(web.BaseSite):
         self._lodge = lodge = Lodge(
             self._app[DOORS], self._app[INTAKE], gate, first_header=self._first_header, keep_alive=KEEP_ALIVE
         )
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listening = await loop.create_server(
-            lambda: Wicket(lodge), self._host, self._port, family=family, backlog=self._backlog, reuse_address=True
-        )
+        if self._door is None:
+            listening = await loop.create_server(
+                lambda: Wicket(lodge), self._host, self._port, family=_family(self._host), backlog=self._backlog,
+                reuse_address=True,
+            )  # fmt: skip
+        else:
+            # One connection at a time, so that those who wait at the same door take turns.
+            listening = await loop.create_server(lambda: Wicket(lodge), sock=self._door, backlog=1)
+            self._door.listen(self._backlog)
         self._port = listening.sockets[0].getsockname()[1]
         self._server = listening
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from aiohttp import hdrs, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.api.doors import DOORS
 from gateway.api.identity import operator_of
-from gateway.telemetry import REGISTRY
 
 
 async def metrics(request: web.Request) -> web.Response:
     """The counters of :mod:`gateway.telemetry` in Prometheus' text form."""
-    if not request.app[DOORS].is_loopback or _came_through_a_proxy(request):
+    doors = request.app[DOORS]
+    if not doors.is_loopback or _came_through_a_proxy(request):
         operator_of(request)
-    return web.Response(body=generate_latest(REGISTRY), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+    return web.Response(body=await doors.figures(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
 
 def _came_through_a_proxy(request: web.Request) -> bool:

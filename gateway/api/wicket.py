@@ -30,6 +30,9 @@ from gateway.telemetry import log
 
 #: What may come ahead of the answer to the request before it (bytes); then the client waits.
 _AHEAD: Final = 64 * 1024
+#: How long connections on which nothing is under way are left open when the listener stops (seconds).
+_LAST_CALL: Final = 0.4
+_LOOKS: Final = 20
 _PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
 
 
@@ -60,8 +63,16 @@ class Lodge:
         return self._dated[1]
 
     async def close(self, limit: float) -> None:
-        """Let requests under way be answered within ``limit`` seconds; close all connections."""
+        """Let requests under way be answered within ``limit`` seconds; close all connections.
+
+        What comes within the first moment still is answered, too, and told to be its connection's last: a client
+        that wrote while we closed could not know whether its message was taken.
+        """
         self.is_closing = True
+        for _ in range(_LOOKS):
+            if not self.wickets:
+                return
+            await asyncio.sleep(_LAST_CALL / _LOOKS)
         for wicket in list(self.wickets):
             wicket.leave()
         tasks = [wicket.task for wicket in self.wickets if wicket.task is not None]

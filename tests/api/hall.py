@@ -22,6 +22,7 @@ from aiohttp import web
 from gateway.api.app import Doors, Limits, Operator, make_app
 from gateway.api.docs import described
 from gateway.api.listener import GuardedSite
+from gateway.api.siblings import Siblings
 from gateway.core import jws
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
@@ -248,6 +249,9 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         MemoryReplays(town.ledger, failures), failures, town.ledger, lambda: town.directory, town.clock,
         lambda: f"op-{uuid.uuid4().hex[:10]}",
     )  # fmt: skip
+    async def no_sibling() -> bool:
+        return False
+
     made: dict[str, Any] = {
         "accept": town.accept,
         "pull": town.pull,
@@ -268,6 +272,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "gateway_certificates": certificates,
         "clock": town.clock,
         "readiness": ready,
+        "figures": Siblings(1, no_sibling).figures,
         "public_url": PUBLIC_URL,
         "is_loopback": True,
         "limits": Limits(),

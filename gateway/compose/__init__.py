@@ -1,0 +1,42 @@
+"""The one place where parts meet and choices are made: settings become a running gateway.
+
+Names are imported when they are asked for: a command that only reads the registry needs no HTTP server.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.compose.asked import operate_on, operations_on, requests_on
+    from gateway.compose.choices import looking, open_ledger, stand_in
+    from gateway.compose.gateway import Gateway, running
+    from gateway.compose.picture import Picture, built_in_catalog, picture_of
+
+__all__ = [
+    "Gateway",
+    "Picture",
+    "built_in_catalog",
+    "looking",
+    "open_ledger",
+    "operate_on",
+    "operations_on",
+    "picture_of",
+    "requests_on",
+    "running",
+    "stand_in",
+]
+
+_HOME: Final = {
+    **dict.fromkeys(("operate_on", "operations_on", "requests_on"), "asked"),
+    **dict.fromkeys(("looking", "open_ledger", "stand_in"), "choices"),
+    **dict.fromkeys(("Gateway", "running"), "gateway"),
+    **dict.fromkeys(("Picture", "built_in_catalog", "picture_of"), "picture"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,37 @@
+"""What people ask of a ledger that gateways may be using at the same time: steps without a gateway around them."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+
+from gateway.compose.choices import backfills_of, failures_and_replays
+from gateway.core.contract import Catalog
+from gateway.core.directory import Directory
+from gateway.ports import Clock, Ledger
+from gateway.relay.clock import SystemClock
+from gateway.relay.operate import Operate
+from gateway.relay.operations import Operations
+from gateway.relay.requests import Requests
+from gateway.relay.settle import Settlement
+
+
+def operate_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Operate:
+    """What an operator does to one destination or delivery."""
+    return Operate(ledger, directory, Settlement(directory), clock or SystemClock())
+
+
+def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Operations:
+    """Operations on many deliveries."""
+    failures, replays = failures_and_replays(ledger)
+    return Operations(
+        replays, failures, ledger, directory, clock or SystemClock(), lambda: f"op-{secrets.token_hex(5)}"
+    )
+
+
+def requests_on(
+    ledger: Ledger, directory: Callable[[], Directory], catalog: Callable[[], Catalog], clock: Clock | None = None
+) -> Requests:
+    """What late subscribers ask for."""
+    return Requests(backfills_of(ledger), directory, catalog, clock or SystemClock(), lambda: str(uuid.uuid4()))

@@ -1,0 +1,139 @@
+"""The steps of one process, wired over the chosen ledger and broker: who hands what to whom."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+import gateway
+from gateway.compose.asked import operations_on, requests_on
+from gateway.compose.choices import open_broker, peers_of
+from gateway.compose.picture import Picture
+from gateway.config.settings import Settings
+from gateway.core.contract import Catalog
+from gateway.core.directory import Directory, System
+from gateway.ports import AdapterContext, Broker, Clock, Ledger
+from gateway.relay.accept import Accept
+from gateway.relay.backfill import Backfill
+from gateway.relay.collect import Collect
+from gateway.relay.company import Company
+from gateway.relay.dispatch import Dispatch
+from gateway.relay.operations import Operations
+from gateway.relay.outage import Outages
+from gateway.relay.proof import Proofs
+from gateway.relay.pull import Pull
+from gateway.relay.replay import Replay
+from gateway.relay.report import Report
+from gateway.relay.requests import Requests
+from gateway.relay.settle import Settlement
+from gateway.relay.sweep import Sweep
+from gateway.relay.translate import Translate
+from gateway.relay.upload import UploadLimits, Uploads
+from gateway.relay.watch import Watch
+from gateway.store.files import Files
+from gateway.store.uploads import UploadFolder
+from gateway.tongues import Tongues
+from gateway.trust.keyring import Keyring
+
+
+@dataclass(slots=True)
+class Steps:
+    """Every step, ready to be called; nothing runs by itself, and nothing in it is global."""
+
+    settings: Settings
+    ledger: Ledger
+    keyring: Keyring
+    clock: Clock
+    spool: Files
+    picture: Picture
+    #: The port on which it listens, once it does.
+    port: int = 0
+    broker: Broker = field(init=False)
+    company: Company = field(init=False)
+    outages: Outages = field(init=False)
+    tongues: Tongues = field(init=False)
+    accept: Accept = field(init=False)
+    pull: Pull = field(init=False)
+    dispatch: Dispatch = field(init=False)
+    collect: Collect = field(init=False)
+    sweep: Sweep = field(init=False)
+    watch: Watch = field(init=False)
+    uploads: Uploads = field(init=False)
+    operations: Operations = field(init=False)
+    requests: Requests = field(init=False)
+    backfill: Backfill = field(init=False)
+    replay: Replay = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises Misconfigured where the broker's URL cannot be used."""
+
+        def directory() -> Directory:
+            return self.picture.directory
+
+        def catalog() -> Catalog:
+            return self.picture.catalog
+
+        settings, ledger, clock, signer = self.settings, self.ledger, self.clock, self.keyring.signer
+        process = settings.process
+        self.broker = broker = open_broker(settings, self._pushed)
+        self.company = Company(process, clock, peers_of(ledger) if settings.is_shared else None)
+        settlement = Settlement(directory)
+        proofs = Proofs(directory, clock.now)
+        translate = Translate(ledger, catalog, signer, settings.system)
+        self.outages = outages = Outages(ledger)
+        self.tongues = Tongues(settings.adapter_folders, self._context)
+        self.accept = Accept(
+            ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock
+        )
+        self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce)
+        self.dispatch = Dispatch(
+            ledger=ledger, broker=broker, directory=directory, adapter_of=self.tongues.of,
+            is_pushed=self.tongues.is_pushed, translate=translate, settlement=settlement, proofs=proofs,
+            outages=outages, clock=clock, owner=f"push:{settings.system}:{process}", on_announced=self.pull.notify,
+        )  # fmt: skip
+        self.collect = Collect(
+            ledger, self.spool, self.accept, directory, self.tongues.of, self.tongues.collects, clock,
+            settings.file_limit,
+        )  # fmt: skip
+        report = Report(ledger, self.accept, directory, clock)
+        self.sweep = Sweep(
+            ledger, self.spool, settlement, report, clock, self.accept.refusals, broker.announce, outages.down,
+            self.company.leads,
+        )  # fmt: skip
+        self.operations = operations_on(ledger, directory, clock)
+        self.watch = Watch(self.operations.failures, clock, self.company.leads)
+        self.replay = Replay(
+            self.operations.replays, self.operations.failures, ledger, settlement, directory, clock,
+            f"replay:{process}:{secrets.token_hex(4)}", broker.announce,
+        )  # fmt: skip
+        self.requests = requests_on(ledger, directory, catalog, clock)
+        self.backfill = Backfill(
+            self.requests.backfills, directory, catalog, self.tongues.pulling(), clock,
+            f"backfill:{process}:{secrets.token_hex(4)}", broker.announce,
+        )  # fmt: skip
+        partials = UploadFolder(settings.files_folder / "uploads")
+        self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit))
+
+    def _context(self, system: System) -> AdapterContext:
+        folder = self.settings.folder
+        return AdapterContext(
+            system=system,
+            settings=system.settings,
+            folder=folder,
+            user_agent=f"lgsp/{gateway.__version__}",
+            webhook_signer=self.keyring.webhook,
+            read_secret=lambda path: (folder / path).read_bytes(),
+            read_file=lambda sha256: self.spool.path(sha256).read_bytes(),
+            own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
+            now=self.clock.now,
+            broker_url=self.settings.broker_whereabouts,
+        )
+
+    def _pushed(self) -> list[str]:
+        """Systems to which the bus delivers by itself."""
+        systems = self.picture.directory.systems.values()
+        return [system.name for system in systems if self.tongues.is_pushed(system)]
+
+
+def _as_address(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host or "0.0.0.0"  # noqa: S104 - names what was bound
