@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from gateway.checkpoints import reach
 from gateway.core.contract import Catalog
@@ -33,12 +33,9 @@ from gateway.core.judgement import Judge, Judged, expired_fault
 from gateway.core.jws import Signer
 from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
 from gateway.core.routing import Route
-from gateway.ports import Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
+from gateway.ports import Acceptance, Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
 from gateway.relay.pace import Paces
 from gateway.relay.turnstile import Turnstile
-
-#: Messages put together in a row before others have a turn: each signs a receipt.
-_ROW: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,10 @@ class _Sound:
         is_ordered = judged.contract.ordering != "none"
         name = judged.source.name
         return cls(judged.event, name, raw, judged.repeat_digest, judged.routes, judged.files, is_ordered)
+
+
+#: A message that is to be kept, or a judgement that is not.
+_Case = NewMessage | Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ class Accept:
         with self.turnstile.passed(len(bodies)):
             now = self.clock.now()
             judge = Judge(self.directory(), self.catalog())
-            judged = await self.turnstile.judged(lambda body: judge.sealed(body, now), bodies)
-            return await self._keep(judged, list(bodies), now, address)
+            cases = await self.turnstile.by_turns(lambda raw: self._case(judge.sealed(raw, now), raw, now), bodies)
+            return await self._settled(cases, now, address)
 
     async def unsigned(self, system: System, body: bytes) -> Accepted | Fault:
         """Accept an unsigned event of a system for which the bus signs; the caller has authenticated it."""
@@ -116,10 +117,10 @@ class Accept:
         except Fault as fault:
             return await self._refused(system, fault)
         judged = Judge(directory, self.catalog()).unsigned(system, event, origin_digest, now)
-        return (await self._keep([judged], [sealed], now, system.name))[0]
+        return (await self._settled([self._case(judged, sealed, now)], now, system.name))[0]
 
     async def _refused(self, system: System, fault: Fault) -> Fault:
-        await self._note([Judged(source=system, fault=fault)], self.clock.now(), system.name)
+        await self._note([(Judged(source=system, fault=fault), fault)], self.clock.now(), system.name)
         return fault
 
     async def own(self, members: Mapping[str, Any], routes: tuple[Route, ...]) -> Accepted | Taken:
@@ -135,57 +136,44 @@ class Accept:
         self._announce([message])
         return answer if isinstance(answer, Accepted) else Taken()
 
-    async def _keep(
-        self, judged: Sequence[Judged], raws: Sequence[bytes], now: float, address: str
-    ) -> list[Accepted | Fault]:
+    def _case(self, judged: Judged, raw: bytes, now: float) -> _Case:
+        """What becomes of a judged envelope, as far as that is clear before the ledger is asked."""
         judged = self.paces.kept(judged, now)
-        answers: list[Accepted | Fault | None] = [None] * len(judged)
-        await self._answer_repeats(judged, answers)
-        fresh: dict[int, NewMessage] = {}
-        for index, one in enumerate(judged):
-            if answers[index] is not None:
-                continue
-            if one.fault is not None:
-                answers[index] = one.fault
-            elif one.is_expired:
-                answers[index] = await self._expired(one)
-            else:
-                fresh[index] = self._message(_Sound.of(one, raws[index]), now)
-                if len(fresh) % _ROW == 0:
-                    await asyncio.sleep(0)
+        return judged if judged.fault is not None or judged.is_expired else self._message(_Sound.of(judged, raw), now)
+
+    async def _settled(self, cases: Sequence[_Case], now: float, address: str) -> list[Accepted | Fault]:
+        """The answers, in order, when everything that is to be kept is on disk."""
+        others = iter(await self._unkept([case for case in cases if isinstance(case, Judged)]))
         reach("accept.judged")
-        kept = await self.ledger.accept_many(list(fresh.values())) if fresh else []
+        messages = [case for case in cases if isinstance(case, NewMessage)]
+        kept = iter(await self.ledger.accept_many(messages) if messages else ())
         reach("accept.kept")
-        for (index, message), answer in zip(fresh.items(), kept, strict=True):
-            answers[index] = answer if isinstance(answer, Accepted) else _refusal(answer, message)
-        self._announce(list(fresh.values()))
-        final = [answer for answer in answers if answer is not None]
-        refused = [
-            Judged(source=one.source, event=one.event, fault=answer)
-            for one, answer in zip(judged, final, strict=True)
-            if isinstance(answer, Fault)
-        ]
+        answers = [_answer(next(kept), case) if isinstance(case, NewMessage) else next(others) for case in cases]
+        self._announce(messages)
+        refused = [(case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Fault)]
         if refused:
             await self._note(refused, now, address)
         reach("accept.answered")
-        return final
+        return answers
 
-    async def _answer_repeats(self, judged: Sequence[Judged], answers: list[Accepted | Fault | None]) -> None:
-        """A repeat of something known gets the first answer, even where today's checks would refuse it."""
-        late = {
+    async def _unkept(self, judged: Sequence[Judged]) -> list[Accepted | Fault]:
+        """The answers to what today's checks would not keep: a repeat of something known gets the first answer."""
+        keys = {
             one.event.key: (one.source.name, one.repeat_digest)
             for one in judged
-            if one.event is not None and one.source is not None and (one.fault is not None or one.is_expired)
+            if one.event is not None and one.source is not None
         }
-        known = await self.ledger.known(late) if late else {}
-        for index, one in enumerate(judged):
-            if one.event is None or (one.fault is None and not one.is_expired):
-                continue
-            answer = known.get(one.event.key)
-            if isinstance(answer, Accepted):
-                answers[index] = answer
-            elif isinstance(answer, Taken):
-                answers[index] = _conflict(one.event.id)
+        known = await self.ledger.known(keys) if keys else {}
+        answers: list[Accepted | Fault] = []
+        for one in judged:
+            first = None if one.event is None else known.get(one.event.key)
+            if isinstance(first, Accepted):
+                answers.append(first)
+            elif isinstance(first, Taken) and one.event is not None:
+                answers.append(_conflict(one.event.id))
+            else:
+                answers.append(one.fault or await self._expired(one))
+        return answers
 
     async def _expired(self, one: Judged) -> Fault:
         """Expiry is judged last: a file that is missing comes first."""
@@ -254,21 +242,20 @@ class Accept:
         if deliveries:
             self.broker.announce(frozenset(deliveries), deliveries)
 
-    async def _note(self, refused: Sequence[Judged], now: float, address: str) -> None:
+    async def _note(self, refused: Sequence[tuple[_Case, Fault]], now: float, address: str) -> None:
         """One audit row for a known signer; a count for everyone else."""
         rows: list[AuditRow] = []
-        for one in refused:
-            if one.fault is None:
+        for case, fault in refused:
+            source, of = (case.source, case) if isinstance(case, NewMessage) else (_name(case.source), case.event)
+            if source is None or isinstance(fault, Busy):
+                self.refusals[address, int(now // 60), fault.problem] += 1
                 continue
-            if one.source is None or isinstance(one.fault, Busy):
-                self.refusals[address, int(now // 60), one.fault.problem] += 1
-                continue
-            details: dict[str, Any] = {"problem": one.fault.problem, "address": address}
-            if one.event is not None:
-                details |= {"id": one.event.id, "type": one.event.type, "version": one.event.version}
-            if one.fault.recipients:
-                details["recipients"] = list(one.fault.recipients[:50])
-            rows.append(AuditRow(now, one.source.name, "message.refused", details))
+            details: dict[str, Any] = {"problem": fault.problem, "address": address}
+            if of is not None:
+                details |= {"id": of.id, "type": of.type, "version": of.version}
+            if fault.recipients:
+                details["recipients"] = list(fault.recipients[:50])
+            rows.append(AuditRow(now, source, "message.refused", details))
         if rows:
             await self.ledger.audit(rows)
 
@@ -294,8 +281,14 @@ def _check_sealing(system: System, members: Mapping[str, Any], directory: Direct
     refuse_gateway_attributes(members)
 
 
-def _refusal(answer: Taken | FilesMissing, message: NewMessage) -> Fault:
-    return _missing(answer.digests) if isinstance(answer, FilesMissing) else _conflict(message.id)
+def _name(system: System | None) -> str | None:
+    return None if system is None else system.name
+
+
+def _answer(said: Acceptance, message: NewMessage) -> Accepted | Fault:
+    if isinstance(said, Accepted):
+        return said
+    return _missing(said.digests) if isinstance(said, FilesMissing) else _conflict(message.id)
 
 
 def _conflict(id: str) -> Rejected:

@@ -7,6 +7,7 @@ than it can do in some ten seconds says so at once, while it still answers every
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,26 +15,25 @@ from typing import Final, TypeVar
 
 from gateway.core.faults import Busy, Text
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: Envelopes between door and ledger: ten full batches, some ten seconds of work on a small machine.
 MOST: Final = 10_000
-#: From this many envelopes on, they are judged in a worker thread: the signatures release the interpreter.
-THREAD_FROM: Final = 8
-#: Worker threads that judge at a time. More would only take the interpreter from the loop that answers.
-_THREADS: Final = 2
-#: A large batch makes way for others after so many envelopes.
-_SLICE: Final = 100
+#: So many are done at a stretch; more take turns with everything else.
+FEW: Final = 8
+#: How long a turn lasts (seconds): what waits meanwhile waits a few turns, not a whole batch.
+_TURN: Final = 0.005
 _RETRY_AFTER: Final = 5.0
 
 
 @dataclass(slots=True)
 class Turnstile:
-    """Counts who is inside and lets few judge at a time."""
+    """Counts who is inside and lets the crowds among them go on by turns."""
 
     most: int = MOST
     inside: int = 0
-    _judging: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_THREADS))
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @contextmanager
     def passed(self, count: int) -> Iterator[None]:
@@ -55,17 +55,18 @@ class Turnstile:
         finally:
             self.inside -= count
 
-    async def judged(self, judge: Callable[[bytes], T], bodies: Sequence[bytes]) -> list[T]:
-        """``judge`` of each body, in order: few at once, many in worker threads by turns."""
-        if len(bodies) < THREAD_FROM:
-            return [judge(body) for body in bodies]
-        found: list[T] = []
-        for start in range(0, len(bodies), _SLICE):
-            part = bodies[start : start + _SLICE]
-            async with self._judging:
-                found += await asyncio.to_thread(_each, judge, part)
-        return found
+    async def by_turns(self, step: Callable[[A], T], items: Sequence[A]) -> list[T]:
+        """``step`` of each, in order: few at once, many a turn at a time, between which others have theirs.
 
-
-def _each(judge: Callable[[bytes], T], bodies: Sequence[bytes]) -> list[T]:
-    return [judge(body) for body in bodies]
+        All of it in the loop's own thread: another one would only fight with it for the interpreter.
+        """
+        if len(items) <= FEW:
+            return [step(item) for item in items]
+        done: list[T] = []
+        while len(done) < len(items):
+            async with self._turn:
+                end = time.perf_counter() + _TURN
+                while len(done) < len(items) and time.perf_counter() < end:
+                    done.append(step(items[len(done)]))
+                await asyncio.sleep(0)  # the next turn is not begun before all others had theirs
+        return done

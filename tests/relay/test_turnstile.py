@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -33,31 +33,42 @@ def test_a_batch_alone_always_passes_and_one_that_fails_leaves_its_place() -> No
     assert turnstile.inside == 0
 
 
-async def test_judgements_come_in_order_few_at_a_time_and_a_large_batch_makes_way_for_a_small_one() -> None:
+async def test_steps_come_in_order_and_a_large_batch_makes_way_for_a_small_one() -> None:
     turnstile = Turnstile()
-    lock = threading.Lock()
-    under_way, most = 0, 0
 
-    def judge(body: bytes) -> bytes:
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
-        time.sleep(0.001)
-        with lock:
-            under_way -= 1
+    def step(body: bytes) -> bytes:
+        time.sleep(0.0002)
         return body.upper()
 
     ended: list[str] = []
 
     async def batch(name: str, count: int) -> None:
         bodies = [f"{name}{number}".encode() for number in range(count)]
-        assert await turnstile.judged(judge, bodies) == [body.upper() for body in bodies]
+        assert await turnstile.by_turns(step, bodies) == [body.upper() for body in bodies]
         ended.append(name)
 
-    await asyncio.gather(*(batch(f"large-{each}-", 500) for each in range(4)), batch("small-", 20))
-    assert ended[0] == "small-"
-    assert most <= 2
+    await asyncio.gather(*(batch(f"large-{each}-", 200) for each in range(4)), batch("small-", 20), batch("few-", 2))
+    assert ended[:2] == ["few-", "small-"]
+
+
+async def test_between_two_turns_everything_else_has_one_however_many_batches_wait() -> None:
+    turnstile = Turnstile()
+    turns: list[int] = []
+
+    async def bystander() -> None:
+        while len(steps) < 1200:
+            turns.append(len(steps))
+            await asyncio.sleep(0)
+
+    steps: list[int] = []
+
+    def step(number: int) -> None:
+        time.sleep(0.0001)
+        steps.append(number)
+
+    await asyncio.gather(bystander(), *(turnstile.by_turns(step, range(200)) for _ in range(6)))
+    assert max(later - sooner for sooner, later in pairwise(turns)) <= 51  # 5 ms and the step in which they end
+    assert len(steps) == 1200
 
 
 async def test_the_front_door_sheds_load_whole_and_takes_the_same_later() -> None:
