@@ -9,6 +9,7 @@ import pytest
 
 from gateway.ports import Ledger
 from gateway.store.memory import MemoryLedger
+from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.conformance.ledger_accepting import Accepting, Files, Keeping
 from tests.conformance.ledger_lanes import Lanes
@@ -39,3 +40,12 @@ class TestMemoryLedger(LedgerSuite):
 class TestSqliteLedger(LedgerSuite):
     def new_ledger(self, folder: Path) -> Ledger:
         return SqliteLedger(folder / "ledger.db")
+
+
+class TestPostgresLedger(LedgerSuite):
+    @pytest.fixture(autouse=True)
+    def fresh(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def new_ledger(self, folder: Path) -> Ledger:
+        return PostgresLedger(self.url)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -47,11 +47,11 @@ class Connection(Protocol):
     async def execute(self, query: str, *args: Any) -> str:
         """Run a statement (several, without parameters); answers its tag."""
 
-    async def fetch(self, query: str, *args: Any) -> list[Sequence[Any]]:
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
         """All rows."""
 
-    async def fetchrow(self, query: str, *args: Any) -> Sequence[Any] | None:
-        """The first row."""
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        """The first row; None where there is none."""
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """The first value of the first row."""

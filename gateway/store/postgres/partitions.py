@@ -4,8 +4,6 @@ What is kept by month can be dropped by month, in an instant and beside everybod
 where its definition says ``PARTITION BY RANGE`` of a number from the sequence ``seq``; nothing else names it here.
 """
 
-# ruff: noqa: S608 - statements are put together from names that the database itself gave
-
 from __future__ import annotations
 
 import time

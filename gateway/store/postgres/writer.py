@@ -1,9 +1,9 @@
-"""Group commit: callers' steps of one kind that wait side by side become one transaction, and kinds run side by side.
+"""Group commit: callers' steps of one kind that wait side by side share a transaction, and kinds run side by side.
 
-Callers wait until their transaction is on disk, then all of them hear at once. While one group is being written the next
-one gathers, so what a statement or a commit costs is paid per group. A step that fails spoils no other: the group is
-rolled back and each of its callers gets a transaction of its own. Where the database itself fails, everyone in the group
-hears it.
+Callers wait until their transaction is on disk, then all of them hear at once. While one group is being written the
+next one gathers, so what a statement or a commit costs is paid per group. A step that fails spoils no other: the group
+is rolled back and each of its callers gets a transaction of its own. Where the database itself fails, everyone in the
+group hears it.
 """
 
 from __future__ import annotations

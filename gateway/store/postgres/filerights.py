@@ -1,0 +1,87 @@
+"""Who may name and read which file, and forgetting files that nobody names."""
+
+# ruff: noqa: S608 - statements are put together from constants of the program; every value is bound
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.ports import HeldFile
+from gateway.store.postgres import locks
+from gateway.store.postgres.accepting import missing_files
+from gateway.store.postgres.connection import Connection
+from gateway.store.postgres.writer import one_by_one
+
+_Grant = tuple[HeldFile, str, float, Callable[[str], bool]]
+
+
+async def missing(connection: Connection, source: str, digests: Sequence[str]) -> tuple[str, ...]:
+    """Which of these files ``source`` may not name."""
+    absent = await missing_files(connection, [(source, sha256) for sha256 in digests])
+    return tuple(sha256 for sha256 in dict.fromkeys(digests) if (source, sha256) in absent)
+
+
+async def _grant(connection: Connection, asked: _Grant) -> bool:
+    held, system, at, is_present = asked
+    if not is_present(held.sha256):
+        return False
+    await connection.execute(
+        "INSERT INTO files VALUES ($1, $2, $3, $4) ON CONFLICT (sha256) DO UPDATE SET granted_at = excluded.granted_at",
+        held.sha256, held.size, held.media_type, at,
+    )  # fmt: skip
+    await connection.execute("INSERT INTO file_rights VALUES ($1, $2) ON CONFLICT DO NOTHING", held.sha256, system)
+    return True
+
+
+#: Let a system name a file whose bytes are there.
+GRANT: Final = one_by_one(_grant, locks=lambda _: locks.FILES)
+
+_MAY_READ: Final = """
+SELECT sha256, size, media_type FROM files WHERE sha256 = $1 AND (
+  EXISTS (SELECT 1 FROM file_rights WHERE sha256 = $1 AND system = $2)
+  OR EXISTS (
+    SELECT 1 FROM message_files f JOIN messages m ON m.seq = f.message_seq JOIN ids i ON i.key = m.key
+      WHERE f.sha256 = $1 AND i.source = $2
+  )
+  OR EXISTS (
+    SELECT 1 FROM message_files f JOIN every_delivery d ON d.message_seq = f.message_seq
+      WHERE f.sha256 = $1 AND d.recipient = $2
+  )
+)
+"""
+
+
+async def may_read(connection: Connection, sha256: str, system: str) -> HeldFile | None:
+    """The file, where the system has to do with it."""
+    row = await connection.fetchrow(_MAY_READ, sha256, system)
+    return None if row is None else HeldFile(*row)
+
+
+_UNNAMED: Final = """
+SELECT sha256 FROM files f
+  WHERE granted_at < $1 AND NOT EXISTS (SELECT 1 FROM message_files n WHERE n.sha256 = f.sha256)
+"""
+
+
+async def _withdraw(connection: Connection, asked: tuple[float, int]) -> None:
+    await connection.execute(
+        f"DELETE FROM file_rights WHERE sha256 IN ({_UNNAMED} ORDER BY granted_at LIMIT $2)", *asked
+    )
+
+
+#: Withdraw the rights to files that no message names and that were last granted before a moment, so many at most.
+WITHDRAW: Final = one_by_one(_withdraw, locks=lambda _: locks.FILES_ALONE)
+
+
+async def _forget(connection: Connection, asked: tuple[float, Callable[[str], None]]) -> int:
+    before, remove = asked
+    nobody = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256)"
+    gone = await connection.fetch(f"DELETE FROM files WHERE sha256 IN ({_UNNAMED} {nobody}) RETURNING sha256", before)
+    for (sha256,) in gone:
+        remove(sha256)
+    return len(gone)
+
+
+#: Remove and forget those to which nobody has a right any more.
+FORGET: Final = one_by_one(_forget, locks=lambda _: locks.FILES_ALONE)
