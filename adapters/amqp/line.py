@@ -14,12 +14,7 @@ from weakref import WeakKeyDictionary
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import (
-    AMQPError,
-    AuthenticationError,
-    ChannelInvalidStateError,
-    ProbableAuthenticationError,
-)
+from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 from yarl import URL
 
@@ -32,9 +27,8 @@ _CLOSING: Final = 2.0
 _HEARTBEAT: Final = "10"
 
 # The libraries' own log lines may hold addresses and whole messages; what matters of them is told by our failures.
-for _name in ("aio_pika", "aiormq"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
-    logging.getLogger(_name).propagate = False
+for _library in ("aio_pika", "aiormq"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 
 class Line:
@@ -66,10 +60,18 @@ class Line:
 
     async def channel(self) -> AbstractChannel:
         """A new channel with publisher confirms, over a connection opened if need be."""
+        connection = await self._current()
+        try:
+            return await connection.channel(publisher_confirms=True, on_return_raises=True)
+        except RuntimeError:
+            # The library learns of a connection's end in one place a moment later than in the other.
+            if self._connection is connection:
+                self._connection = None
+            return await (await self._current()).channel(publisher_confirms=True, on_return_raises=True)
+
+    async def _current(self) -> AbstractConnection:
         connection = self._connection
-        if connection is None or connection.is_closed:
-            connection = await self._opened()
-        return await connection.channel(publisher_confirms=True, on_return_raises=True)
+        return await self._opened() if connection is None or connection.is_closed else connection
 
     async def _opened(self) -> AbstractConnection:
         """A fresh connection; whoever asks while one is being opened waits for that one."""
@@ -105,7 +107,7 @@ def told() -> Iterator[None]:
         raise TransientFailure("RabbitMQ refuses the gateway's user or password ([broker] url)") from None
     except (ChannelAccessRefused, ConnectionNotAllowed):
         raise TransientFailure("RabbitMQ does not let the gateway's user do this ([broker] url)") from None
-    except (AMQPError, ChannelInvalidStateError, OSError) as error:
+    except (AMQPError, RuntimeError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise
         raise TransientFailure(f"the connection to RabbitMQ failed: {type(error).__name__}") from None

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast, get_args
 
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractMessage
 
 from gateway.core.faults import PermanentFailure, TransientFailure
 from gateway.ports import HandedOver
@@ -43,7 +43,7 @@ class Settlement:
         raise TransientFailure(f"the recipient asks for it later{said}", retry_after=self.retry_after)
 
 
-def read_settlement(message: AbstractIncomingMessage) -> tuple[str, Settlement] | None:
+def read_settlement(message: AbstractMessage) -> tuple[str, Settlement] | None:
     """The delivery that a message speaks of, and what it says; None where it is no settlement."""
     delivery, verdict = message.correlation_id, message.type
     if not isinstance(delivery, str) or verdict not in get_args(Verdict):
@@ -62,7 +62,8 @@ def _reason(value: Any) -> str:
 
 
 def _seconds(value: Any) -> float | None:
-    return min(float(value), _LONGEST_WAIT) if isinstance(value, int | float) and value >= 0 else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return min(float(value), _LONGEST_WAIT) if is_number and value >= 0 else None
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Settlements:
         if waiting is not None:
             waiting.cancel()
 
-    def hear(self, message: AbstractIncomingMessage) -> None:
+    def hear(self, message: AbstractMessage) -> None:
         """A message has come; what is no settlement is passed over."""
         found = read_settlement(message)
         if found is None:
