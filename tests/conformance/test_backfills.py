@@ -15,6 +15,8 @@ from gateway.ports import Change, Ledger
 from gateway.ports.backfills import Backfills, Made, Request, Slice
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_backfills import MemoryBackfills
+from gateway.store.postgres.backfills import PostgresBackfills
+from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.backfills import SqliteBackfills
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_delivery, a_key, a_message, an_attempt, an_audit_row
@@ -341,10 +343,8 @@ class TestMemoryBackfills(BackfillsSuite):
         return Office(ledger, MemoryBackfills(ledger))
 
 
-class TestSqliteBackfills(BackfillsSuite):
-    def new(self, folder: Path) -> Office:
-        ledger = SqliteLedger(folder / "ledger.db")
-        return Office(ledger, SqliteBackfills(ledger))
+class DurableBackfillsSuite(BackfillsSuite):
+    """What a store whose bodies are not in memory promises beside."""
 
     async def test_a_slice_holds_no_more_bodies_than_memory_bears(self, office: Office) -> None:
         await office.keep(*range(5), envelope=b"x" * (3 * 1024 * 1024))
@@ -354,3 +354,19 @@ class TestSqliteBackfills(BackfillsSuite):
 
         assert (len(piece.found), piece.end) == (3, piece.found[-1].place)
         assert len((await office.missed(request, after=piece.end)).found) == 2
+
+
+class TestSqliteBackfills(DurableBackfillsSuite):
+    def new(self, folder: Path) -> Office:
+        ledger = SqliteLedger(folder / "ledger.db")
+        return Office(ledger, SqliteBackfills(ledger))
+
+
+class TestPostgresBackfills(DurableBackfillsSuite):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def new(self, folder: Path) -> Office:
+        ledger = PostgresLedger(self.url)
+        return Office(ledger, PostgresBackfills(ledger))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.delivery import Deferred, GaveUp, Refused, Replayed, State
+from gateway.core.delivery import Deferred, Discarded, GaveUp, Refused, Replayed, State
 from gateway.core.failure import STUCK_AFTER, STUCK_ATTEMPTS
 from gateway.ports import Attempt, AttemptOutcome, Change, Ledger
 from gateway.ports.failures import Failures, Group, Sought
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_failures import MemoryFailures
+from gateway.store.postgres.failures import PostgresFailures
+from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.failures import SqliteFailures
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_message, an_audit_row
@@ -114,6 +116,16 @@ class FailuresSuite:
         await ward.fail_again(RECIPIENT, "second", status=422, outcome="refused", signal=Refused(), now=NOW)
         assert [(group.text, group.count) for group in await ward.groups()] == [("second", 1)]
 
+    async def test_what_is_discarded_is_no_failure_any_more(self, ward: Ward) -> None:
+        for name in ("looked at", "not looked at"):
+            dead = await ward.ledger.delivery(await ward.fail(name))
+            assert dead is not None
+            if name == "looked at":
+                assert [group.count for group in await ward.groups()] == [1]
+            await ward.ledger.record_many([Change(dead, dead.after(Discarded()))], now=NOW)
+            assert await ward.groups() == []
+            assert await ward.failures.look() == 0
+
     async def test_groups_are_narrowed_by_recipient_contract_moment_cause_and_group(self, ward: Ward) -> None:
         await ward.fail("1", now=NOW)
         await ward.fail("2", "slow", to=OTHER, status=None, outcome="timeout", signal=GaveUp("deadline"), now=NOW + 50)
@@ -194,3 +206,13 @@ class TestSqliteFailures(FailuresSuite):
     def new(self, folder: Path) -> Ward:
         ledger = SqliteLedger(folder / "ledger.db")
         return Ward(ledger, SqliteFailures(ledger))
+
+
+class TestPostgresFailures(FailuresSuite):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def new(self, folder: Path) -> Ward:
+        ledger = PostgresLedger(self.url)
+        return Ward(ledger, PostgresFailures(ledger))

@@ -16,6 +16,9 @@ from gateway.ports.replays import Move, Operation, Replays
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_replays import MemoryReplays
+from gateway.store.postgres.failures import PostgresFailures
+from gateway.store.postgres.ledger import PostgresLedger
+from gateway.store.postgres.replays import PostgresReplays
 from gateway.store.sqlite.failures import SqliteFailures
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.replays import SqliteReplays
@@ -315,3 +318,13 @@ class TestSqliteReplays(ReplaysSuite):
     def new(self, folder: Path) -> Ward:
         ledger = SqliteLedger(folder / "ledger.db")
         return Ward(ledger, SqliteFailures(ledger), SqliteReplays(ledger))
+
+
+class TestPostgresReplays(ReplaysSuite):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def new(self, folder: Path) -> Ward:
+        ledger = PostgresLedger(self.url)
+        return Ward(ledger, PostgresFailures(ledger), PostgresReplays(ledger))
