@@ -44,7 +44,7 @@ SELECT
   ARRAY(SELECT seq FROM numbers ORDER BY place),
   ARRAY(SELECT message_seq FROM taken),
   ARRAY(SELECT w.lane FROM unnest(${len(_IDS) + 2}::text[]) AS w (lane)
-    WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.lane IS NOT NULL AND d.lane = w.lane)),
+    CROSS JOIN LATERAL (SELECT FROM deliveries d WHERE d.lane IS NOT NULL AND d.lane = w.lane LIMIT 1) AS any_open),
   ARRAY(SELECT recipient FROM holds)
 """
 

@@ -22,9 +22,10 @@ from gateway.store.postgres.writer import Step, one_by_one
 
 _LEVELS: Final = range(len(PRIORITIES))
 
+# LIMIT keeps the planner from answering EXISTS for all recipients at once, by reading everything that is queued.
 _DUE_AT_LEVEL: Final = (
-    "EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued' AND recipient = r.recipient AND priority = {level}"
-    " AND due <= $1 AND (expires IS NULL OR expires > $1))"
+    "(SELECT true FROM deliveries WHERE state = 'queued' AND recipient = r.recipient AND priority = {level}"
+    " AND due <= $1 AND (expires IS NULL OR expires > $1) ORDER BY due, seq LIMIT 1)"
 )
 _NEXT_AT_LEVEL: Final = (
     "(SELECT due FROM deliveries WHERE state = 'queued' AND recipient = r.recipient"
@@ -38,11 +39,11 @@ _DUE: Final = """
 WITH RECURSIVE r (recipient) AS (
   ({first}) UNION ALL SELECT ({following}) FROM r WHERE r.recipient IS NOT NULL
 )
-SELECT recipient, {is_due}, least({next_due}) FROM r WHERE recipient IS NOT NULL
+SELECT recipient, coalesce({is_due}), least({next_due}) FROM r WHERE recipient IS NOT NULL
 """.format(
     first=_NEXT_RECIPIENT.format(beyond=""),
     following=_NEXT_RECIPIENT.format(beyond=" AND recipient > r.recipient"),
-    is_due=" OR ".join(_DUE_AT_LEVEL.format(level=level) for level in _LEVELS),
+    is_due=", ".join(_DUE_AT_LEVEL.format(level=level) for level in _LEVELS),
     next_due=", ".join(_NEXT_AT_LEVEL.format(level=level) for level in _LEVELS),
 )
 
