@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -25,6 +25,9 @@ EVENTS: Final[dict[str, str]] = {
     "gateway.started": "it listens, accepts and delivers",
     "gateway.stopping": "it was asked to stop and finishes what it began",
     "gateway.stopped": "nothing runs any more",
+    "worker.died": "a process of the gateway ended by itself; another one takes its place",
+    "worker.not-renewed": "a new process did not become ready, so the old ones stay",
+    "workers.renewed": "every process of the gateway was replaced by a new one, as SIGHUP asks",
     "registry.changed": "another version of the registry is in force",
     "keyring.unwritable": "today's certificate could not be put beside the older ones; keep it when replacing the key",
     "registry.unreadable": "a new version of the registry cannot be used; the last good one stays in force",
@@ -37,6 +40,7 @@ EVENTS: Final[dict[str, str]] = {
     "broker.connected": "announcements reach the other gateways through RabbitMQ",
     "broker.away": "RabbitMQ cannot be used now; this gateway looks for itself until it is back, and loses nothing",
     "broker.parked": "a message at RabbitMQ could not be read, or was given out too often; it lies in lgsp.parking",
+    "broker.remade": "a queue at RabbitMQ no longer answered and was deleted and made anew; nothing is lost by that",
     "broker.differs": "a queue at RabbitMQ was made otherwise than this version makes it; it is used as it is",
     "failures.waiting": "deliveries died, are stuck or are not fetched, by group; again each day while they stay",
     "item.collected": "a message was fetched from a system that cannot send",
@@ -100,10 +104,16 @@ class Gathering:
 
     #: Seconds that a line may wait.
     MOMENT: Final = 0.05
+    #: What the system writes whole into a pipe that several processes share (bytes).
+    WHOLE: Final = 4096
 
-    def __init__(self, stream: TextIO) -> None:
-        """``stream`` takes the lines in the end; :meth:`close` writes the last ones."""
+    def __init__(self, stream: TextIO, *, shared: bool = False) -> None:
+        """``stream`` takes the lines in the end; :meth:`close` writes the last ones.
+
+        ``shared``: other processes write there, too, so no more is written at once than stays in one piece.
+        """
         self._stream = stream
+        self._most = self.WHOLE if shared else None
         self._lines: list[str] = []
         self._lock = threading.Lock()
         self._is_awaited = False
@@ -129,9 +139,26 @@ class Gathering:
         self._is_awaited = False
         with self._lock:
             lines, self._lines = self._lines, []
-            if lines:
-                self._stream.write("".join(lines))
+            for text in _gathered(lines, self._most):
+                self._stream.write(text)
                 self._stream.flush()
+
+
+def _gathered(lines: Sequence[str], most: int | None) -> Iterator[str]:
+    """The lines in as few texts as may be, each of ``most`` bytes at most unless one line is longer."""
+    if most is None:
+        yield from ["".join(lines)] if lines else []
+        return
+    text, size = "", 0
+    for line in lines:
+        length = len(line.encode())
+        if text and size + length > most:
+            yield text
+            text, size = "", 0
+        text += line
+        size += length
+    if text:
+        yield text
 
 
 def without_secrets(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from gateway.api import problems
 from gateway.api.body import INTAKE
+from gateway.api.door import WAITING, family_of
 from gateway.api.doors import DOORS
 from gateway.api.standing import HEADERS, SERVER
 from gateway.api.wicket import Lodge, Wicket
@@ -21,21 +22,8 @@ FIRST_HEADER: Final = 10.0
 KEEP_ALIVE: Final = 75.0
 #: How long requests under way have when the listener stops (seconds).
 _LAST_ANSWERS: Final = 5.0
-#: Connections that may wait to be taken.
-WAITING: Final = 1024
 _LINE: Final = 8190
 _HEADERS: Final = 64
-
-
-def open_door(host: str, port: int) -> socket.socket:
-    """A socket that listens, for several processes to wait at; raises OSError where the address is taken."""
-    door = socket.create_server((host, port), family=_family(host), backlog=WAITING)
-    door.settimeout(0)
-    return door
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class GuardedSite(web.BaseSite):
@@ -91,7 +79,7 @@ class GuardedSite(web.BaseSite):
         )
         if self._door is None:
             listening = await loop.create_server(
-                lambda: Wicket(lodge), self._host, self._port, family=_family(self._host), backlog=self._backlog,
+                lambda: Wicket(lodge), self._host, self._port, family=family_of(self._host), backlog=self._backlog,
                 reuse_address=True,
             )  # fmt: skip
         else:

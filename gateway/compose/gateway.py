@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.api.app import Doors, make_app
+from gateway.api.door import port_taken
 from gateway.api.listener import GuardedSite
 from gateway.api.siblings import Siblings
 from gateway.compose.asked import operate_on
@@ -23,7 +23,7 @@ from gateway.compose.picture import built_in_catalog, picture_of
 from gateway.compose.wiring import Steps
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
-from gateway.core.faults import Misconfigured, Text
+from gateway.core.faults import Misconfigured
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
 from gateway.relay.company import BEAT
@@ -166,7 +166,7 @@ class Gateway(Steps):
             await site.start()
         except OSError as error:
             await self.let_go()
-            raise port_taken(self.settings, error) from None
+            raise port_taken(self.settings.listen, error) from None
         sockets: Any = runner.addresses
         self.port = int(sockets[0][1])
 
@@ -239,22 +239,6 @@ class Gateway(Steps):
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
-
-
-def port_taken(settings: Settings, error: OSError) -> Misconfigured:
-    """The port of the settings could not be opened, in words for the administrator."""
-    reason = os.strerror(error.errno or 0)
-    return Misconfigured(
-        "lgsp.toml: gateway.listen",
-        Text(
-            f"Không mở được cổng {settings.listen} ({reason})",
-            f"The port {settings.listen} cannot be opened ({reason})",
-        ),
-        Text(
-            "Có thể một trục khác đang chạy: hãy tắt nó, hoặc ghi cổng khác vào listen.",
-            "Another gateway may be running: stop it, or write another port in listen.",
-        ),
-    )
 
 
 @contextlib.asynccontextmanager

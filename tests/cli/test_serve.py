@@ -94,8 +94,3 @@ def test_a_newer_database_is_one_message(folder: Path) -> None:
 def test_a_database_that_is_none_is_one_message(folder: Path) -> None:
     (folder / "var/lgsp.db").write_bytes(b"not a database at all, but long enough to be looked at" * 100)
     one_message(serve(folder), about="store", todo="lgsp.db")
-
-
-def test_more_workers_than_the_store_can_serve_are_refused(folder: Path) -> None:
-    shown = lgsp("-C", folder, "serve", "--workers", "2")
-    one_message(shown, about="--workers", todo="SQLite")

@@ -14,6 +14,8 @@ from gateway.ports import Ledger
 from gateway.ports.peers import Peers
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_peers import MemoryPeers
+from gateway.store.postgres.ledger import PostgresLedger
+from gateway.store.postgres.peers import PostgresPeers
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.peers import SqlitePeers
 from tests.build import MORNING, SENDER
@@ -97,3 +99,12 @@ class TestSqlitePeers(PeersSuite):
         assert sorted(told) == [MORNING + 4, MORNING + 8]
         for ledger in ledgers:
             await ledger.close()
+
+
+class TestPostgresPeers(PeersSuite):
+    @pytest.fixture
+    async def peers(self, postgres_url: str) -> AsyncIterator[Peers]:
+        ledger = PostgresLedger(postgres_url)
+        await ledger.open()
+        yield PostgresPeers(ledger)
+        await ledger.close()
