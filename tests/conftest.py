@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.servers import databases
+from tests.servers.pgbouncer import PrivateBouncer
 from tests.servers.private import Unavailable
 from tests.servers.rabbitmq import RabbitApi
 from tests.servers.sharing import Run, within
@@ -81,6 +82,16 @@ def postgres_url(request: pytest.FixtureRequest, postgres_server: str, postgres_
     databases.make(postgres_server, name, postgres_template)
     yield within(postgres_server, name)
     databases.drop(postgres_server, name)
+
+
+@pytest.fixture(scope="session")
+def postgres_bouncer(postgres_server: str) -> Iterator[str]:
+    """The address of a PgBouncer in transaction mode before that PostgreSQL."""
+    try:
+        with PrivateBouncer(postgres_server) as bouncer:
+            yield bouncer.url
+    except Unavailable as why:
+        pytest.skip(str(why))
 
 
 @pytest.fixture(scope="session")

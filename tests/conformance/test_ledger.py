@@ -11,11 +11,13 @@ from gateway.ports import Ledger
 from gateway.store.memory import MemoryLedger
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.ledger import SqliteLedger
+from tests.conformance.conftest import emptied
 from tests.conformance.ledger_accepting import Accepting, Files, Keeping
 from tests.conformance.ledger_lanes import Lanes
 from tests.conformance.ledger_office import Office
 from tests.conformance.ledger_outages import Outages
 from tests.conformance.ledger_steps import Holds, Leases, Looking, Steps
+from tests.servers.sharing import within
 
 
 class LedgerSuite(Accepting, Files, Keeping, Lanes, Leases, Steps, Holds, Looking, Outages, Office):
@@ -43,9 +45,19 @@ class TestSqliteLedger(LedgerSuite):
 
 
 class TestPostgresLedger(LedgerSuite):
-    @pytest.fixture(autouse=True)
-    def fresh(self, postgres_url: str) -> None:
-        self.url = postgres_url
+    @pytest.fixture
+    async def ledger(self, postgres_suite_url: str) -> AsyncIterator[Ledger]:
+        ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield ledger
+        await ledger.close()
 
-    def new_ledger(self, folder: Path) -> Ledger:
-        return PostgresLedger(self.url)
+
+class TestPostgresLedgerBehindPgBouncer(Lanes, Outages, Office):
+    """What relies most on transactions and their locks, where each transaction gets another connection."""
+
+    @pytest.fixture
+    async def ledger(self, postgres_suite_url: str, postgres_bouncer: str) -> AsyncIterator[Ledger]:
+        through = within(postgres_bouncer, postgres_suite_url.rpartition("/")[2])
+        ledger = await emptied(PostgresLedger(through, pgbouncer=True))
+        yield ledger
+        await ledger.close()
