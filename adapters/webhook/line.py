@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from adapters.webhook.answer import Answer, NotHttp
 from gateway.core.faults import TransientFailure
@@ -61,9 +62,8 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self.is_open = True
+        self._transport = cast("asyncio.Transport", transport)  # whichever loop made it
+        self.is_open = True
 
     def data_received(self, data: bytes) -> None:
         """More of the answer; where none is awaited, the recipient speaks out of turn and is left."""

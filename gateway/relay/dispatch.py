@@ -32,6 +32,9 @@ ATTEMPT_LIMIT: Final = 22.0
 LEASE: Final = 28.0
 #: The ledger is asked at least this often (seconds), whatever the broker says.
 TICK: Final = 1.0
+#: A round that claimed so many shows that there is much to do: the next one lets more gather, so long (seconds).
+MANY: Final = 8
+GATHER: Final = 0.004
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Dispatch:
     _busy: Counter[str] = field(default_factory=Counter)
     #: Attempts under way -> the loop's time at which each has taken too long.
     _tasks: dict[asyncio.Task[None], float] = field(default_factory=dict)
+    #: How many the last round claimed.
+    _claimed: int = 0
     _stopping: bool = False
     _trial: Trial = field(init=False)
     _endings: Endings = field(init=False)
@@ -79,6 +84,8 @@ class Dispatch:
             except Exception:  # noqa: BLE001 - a round that fails is told; the next one tries again
                 log.exception("step.failed", step="dispatch")
             if not self._stopping:
+                if self._claimed >= MANY:
+                    await asyncio.sleep(GATHER)
                 announced = await self.broker.wait(wait)
                 self.on_announced(announced)
 
@@ -104,6 +111,7 @@ class Dispatch:
                 wanted, owner=self.owner, now=now, until=now + LEASE, probers=tuple(probers.values())
             )
             reach("dispatch.claimed")
+            self._claimed = len(claims)
             until = asyncio.get_running_loop().time() + ATTEMPT_LIMIT
             for claim in claims:
                 self._busy[claim.delivery.recipient] += 1

@@ -20,6 +20,9 @@ from gateway.telemetry import ATTEMPT_SECONDS, ATTEMPTS, log
 
 #: Steps in one transaction at most: others want to write, too.
 _MOST: Final = 128
+#: A group of so many shows that much ends: the next one is given time to gather, so long (seconds).
+_MANY: Final = 8
+_GATHER: Final = 0.004
 
 
 @lru_cache(maxsize=4096)
@@ -41,6 +44,7 @@ class Endings:
     owner: str
     on_written: Callable[[Sequence[Tried]], None]
     _gathered: list[Tried] = field(default_factory=list)
+    _last: int = 0
     _task: asyncio.Task[None] | None = None
 
     def add(self, tried: Tried) -> None:
@@ -56,10 +60,13 @@ class Endings:
 
     async def _write_all(self) -> None:
         while self._gathered:
+            if self._last >= _MANY:
+                await asyncio.sleep(_GATHER)
             group, self._gathered = self._gathered[:_MOST], self._gathered[_MOST:]
             try:
                 await self._write_or_tell(group)
             finally:
+                self._last = len(group)
                 self.on_written(group)
         self._task = None
 

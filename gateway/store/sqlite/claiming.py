@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from gateway.core.delivery import Claimed, Delivery, Held, LeaseExpired
+from gateway.core.delivery import Delivery, Held, LeaseExpired
 from gateway.core.envelope import PRIORITIES
 from gateway.ports import Claim
 from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, delivery_of, insert, move, names_of
@@ -48,18 +48,24 @@ _AT_LEVEL: Final = (
     "SELECT * FROM (SELECT seq FROM deliveries WHERE state = 'queued' AND recipient = ?1 AND priority = {level}"
     " AND due <= ?2 AND (expires IS NULL OR expires > ?2) ORDER BY due, seq LIMIT ?3)"
 )
-_CLAIM: Final = """
-SELECT {delivery}, d.seq, b.envelope, m.id, m.type, m.version, m.digest, m.recipients
-  FROM ({levels} LIMIT ?3) q CROSS JOIN deliveries d ON d.seq = q.seq
-  CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
-""".format(delivery=DELIVERY, levels=" UNION ALL ".join(_AT_LEVEL.format(level=level) for level in reversed(_LEVELS)))
-
+#: The places of what is to be leased: urgent first, then by due, then by age.
+_NEXT: Final = "{levels} LIMIT ?3".format(
+    levels=" UNION ALL ".join(_AT_LEVEL.format(level=level) for level in reversed(_LEVELS))
+)
 #: The same of named deliveries, one by one through their ids.
-_PROBE: Final = f"""
-SELECT {DELIVERY}, d.seq, b.envelope, m.id, m.type, m.version, m.digest, m.recipients
-  FROM json_each(?1) q CROSS JOIN deliveries d ON d.id = q.value
-  CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
+_PROBE: Final = """
+SELECT d.seq FROM json_each(?1) q CROSS JOIN deliveries d ON d.id = q.value
   WHERE d.state = 'queued' AND d.due <= ?2 AND (d.expires IS NULL OR d.expires > ?2)
+"""
+_LEASE: Final = (
+    "UPDATE deliveries SET state = 'leased', lease_owner = ?, lease_until = ?, leased_at = ?"
+    " WHERE seq IN (SELECT value FROM json_each(?))"
+)
+_LEASED: Final = f"""
+SELECT {DELIVERY}, b.envelope, m.id, m.type, m.version, m.digest, m.recipients
+  FROM json_each(?) q CROSS JOIN deliveries d ON d.seq = q.value
+  CROSS JOIN messages m ON m.seq = d.message_seq CROSS JOIN bodies b ON b.message_seq = d.message_seq
+  ORDER BY q.key
 """
 
 _OVERDUE: Final = f"""
@@ -71,12 +77,6 @@ SELECT {DELIVERY} FROM deliveries d INDEXED BY deliveries_overdue CROSS JOIN mes
 def overdue(connection: sqlite3.Connection, recipient: str, now: float, limit: int) -> list[Delivery]:
     """Queued deliveries whose deadline has passed."""
     return [delivery_of(row) for row in connection.execute(_OVERDUE, (recipient, now, limit))]
-
-
-_LEASE: Final = (
-    "UPDATE deliveries SET state = 'leased', lease_owner = ?, lease_until = ?, leased_at = ?"
-    " WHERE seq IN (SELECT value FROM json_each(?))"
-)
 
 
 def due(connection: sqlite3.Connection, now: float) -> tuple[frozenset[str], float | None]:
@@ -97,31 +97,22 @@ class Wish:
 
 
 def _claim(connection: sqlite3.Connection, wish: Wish) -> list[Claim]:
-    signal = Claimed(wish.owner, wish.until)
-    claims: list[Claim] = []
-    seqs: list[int] = []
-    found = [
-        sorted(connection.execute(_CLAIM, (recipient, wish.now, limit)).fetchall(), key=_order)
+    seqs = [
+        seq
         for recipient, limit in wish.wanted.items()
+        for (seq,) in connection.execute(_NEXT, (recipient, wish.now, limit))
     ]
     if wish.probers:
-        found.append(connection.execute(_PROBE, (json.dumps(list(wish.probers)), wish.now)).fetchall())
-    for rows in found:
-        for row in rows:
-            if row[DELIVERY_WIDTH] in seqs:
-                continue
-            seq, envelope, id_, type_, version, digest, recipients = row[DELIVERY_WIDTH:]
-            seqs.append(seq)
-            leased = delivery_of(row).after(signal)
-            claims.append(Claim(leased, envelope, id_, type_, version, digest, names_of(recipients)))
-    if seqs:
-        connection.execute(_LEASE, (wish.owner, wish.until, wish.now, json.dumps(seqs)))
-    return claims
-
-
-def _order(row: tuple[Any, ...]) -> tuple[int, float, int]:
-    """Urgent first, then by due, then by age."""
-    return -row[6], row[8], row[DELIVERY_WIDTH]
+        probing = connection.execute(_PROBE, (json.dumps(list(wish.probers)), wish.now))
+        seqs = list(dict.fromkeys([*seqs, *(seq for (seq,) in probing)]))
+    if not seqs:
+        return []
+    places = json.dumps(seqs)
+    connection.execute(_LEASE, (wish.owner, wish.until, wish.now, places))
+    return [
+        Claim(delivery_of(row), *row[DELIVERY_WIDTH:-1], names_of(row[-1]))
+        for row in connection.execute(_LEASED, (places,))
+    ]
 
 
 #: Lease what is due.
