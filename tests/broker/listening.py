@@ -26,3 +26,14 @@ async def hear(broker: Broker, expected: set[str], within: float = 5) -> None:
         left = end - time.monotonic()
         assert left > 0, f"heard {heard} instead of {expected}"
         heard |= await broker.wait(left)
+
+
+async def told_across(first: RabbitBroker, second: RabbitBroker, within: float = 8) -> None:
+    """Announcements of the first reach the second, again or still."""
+    end = time.monotonic() + within
+    while True:
+        assert time.monotonic() < end, "the second does not hear the first"
+        first.announce(frozenset({"H33.16/dms"}))
+        _, heard = await asyncio.gather(first.wait(0.05), second.wait(0.05))
+        if heard and first.is_connected and second.is_connected:
+            return

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.servers.packages import binary
-from tests.servers.private import PrivateServer, free_ports, greeting
+from tests.servers.private import PrivateServer, Unavailable, free_ports, greeting
 
 #: Debian's command of that name is a wrapper for root and for the account of the service; we want what it wraps.
 _FOLDERS: Final = ("/usr/lib/rabbitmq/bin",)
@@ -38,13 +38,13 @@ class PrivateRabbit(PrivateServer):
     account = "rabbitmq"
 
     def __init__(self, folder: Path | None = None, *, settings: str = "") -> None:
-        """``settings``: lines of rabbitmq.conf beyond ours."""
+        """``settings``: lines of rabbitmq.conf beyond ours, read at the first start."""
         self._program = binary("rabbitmq-server", "rabbitmq-server", *_FOLDERS)
         self._epmd = binary("epmd", "rabbitmq-server", "/usr/lib/erlang/bin")
         super().__init__(folder)
         self.port, self.api_port, self._node_port, self._names_port = free_ports(4)
         self._node = f"lgsp-{secrets.token_hex(4)}@localhost"
-        self._settings = settings
+        self.settings = settings
         self._names: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,9 +62,16 @@ class PrivateRabbit(PrivateServer):
         """The address of the same, with user and password."""
         return f"http://lgsp:{self.password}@127.0.0.1:{self.api_port}"
 
+    def control(self, *words: str) -> None:
+        """Let its administrator's command do something; that takes seconds."""
+        program = binary("rabbitmqctl", "rabbitmq-server", *_FOLDERS)
+        ended = self.run([program, "--node", self._node, *words], self._environment()).wait(60)
+        if ended != 0:
+            raise Unavailable(f"rabbitmqctl {words[0]} failed: {self.said()}")
+
     def _prepare(self) -> None:
         ports = {"amqp": self.port, "api": self.api_port, "password": self.password}
-        self.write("rabbitmq.conf", _CONFIGURATION.format(**ports) + self._settings)
+        self.write("rabbitmq.conf", _CONFIGURATION.format(**ports) + self.settings)
         self.write("enabled_plugins", "[rabbitmq_management].\n")
         self.write("env.conf", "")
 

@@ -19,7 +19,7 @@ from yarl import URL
 
 from gateway.broker.rabbitmq.notice import MOST_IDS, Notice, Unreadable, read
 from gateway.broker.rabbitmq.session import Heard, Session
-from gateway.broker.rabbitmq.topology import LONGEST_NAME, MOST_GIVEN, STEPS, Step, step_within
+from gateway.broker.rabbitmq.topology import MOST_GIVEN, STEPS, Step, is_nameable, step_within
 from gateway.core.faults import Misconfigured, Text
 from gateway.ports.surroundings import NO_DELIVERIES
 from gateway.telemetry import BROKER_AWAY, PARKINGS
@@ -34,9 +34,9 @@ TOGETHER: Final = 64
 MOST_PENDING: Final = 20_000
 #: Seconds between two tries to connect: at first, at most (each up to a half longer, as gateways lose it together).
 PAUSE: Final = 0.2
-PAUSE_MOST: Final = 3.0
+PAUSE_MOST: Final = 1.5
 #: For so long (seconds) all of connecting and making queues may take.
-OPEN: Final = 20.0
+OPEN: Final = 30.0
 #: What was announced before the end gets so long (seconds) to reach the others.
 LAST_WORDS: Final = 1.0
 
@@ -79,6 +79,7 @@ class RabbitBroker:
         #: The last message heard and not yet answered with, and the last that the latest answer holds.
         self._heard: tuple[Session, int] | None = None
         self._acting: tuple[Session, int] | None = None
+        self._doubted: set[str] = set()
         self._told_away_at = -1e9
 
     @property
@@ -153,7 +154,7 @@ class RabbitBroker:
             self._session is not None
             and self._count + ids <= MOST_PENDING
             and len(self._pending) < MOST_PENDING
-            and len(recipient.encode()) <= LONGEST_NAME
+            and is_nameable(recipient)
             and self._session.reads(recipient)
         )
 
@@ -239,7 +240,7 @@ class RabbitBroker:
         # A call that fails in the moment of being cancelled hides that it was: the flag does not.
         while not self._is_closing:
             began = time.monotonic()
-            session = Session(self._node, self._steps, self._on_heard, self._known)
+            session = Session(self._node, self._steps, self._on_heard, self._known, self._doubted)
             try:
                 await self._hold(session)
             except asyncio.CancelledError:
@@ -268,6 +269,7 @@ class RabbitBroker:
                 tasks.create_task(self._tell(session))
         finally:
             self._session = self._heard = self._acting = None
+            BROKER_AWAY.set(0 if self._is_closing else 1)
             self._forget_pending()
             await session.close()
 
@@ -282,7 +284,6 @@ class RabbitBroker:
 
     def _tell_away(self, error: BaseException) -> None:
         """Once an outage, and again each minute: by the error's name alone, its text may quote the URL."""
-        BROKER_AWAY.set(1)
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         now = time.monotonic()

@@ -1,7 +1,7 @@
 """One connection to RabbitMQ and all that lives in it: whatever goes wrong in it ends it, and the next one is whole.
 
 A channel that the broker closed stays closed, a queue that was deleted takes its readers with it. Instead of mending
-such things one by one, a session ends at the first of them; only a deleted queue of one system is made again at once.
+such things one by one, a session ends at the first of them; what was heard and not acted on is heard again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ssl import SSLContext
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
+from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 from yarl import URL
 
 from gateway.broker.rabbitmq import topology
@@ -28,6 +28,8 @@ from gateway.telemetry import PARKED
 CONNECT: Final = 5.0
 ANSWER: Final = 5.0
 LOOK: Final = 5.0
+#: Seconds for a queue that is stuck to be deleted: the broker itself waits for it first.
+DELETE: Final = 15.0
 #: A peer that says nothing for three times so long (seconds) is gone; the questions above find it sooner.
 HEARTBEAT: Final = 10
 #: Messages of one queue that this gateway holds at most: what it has not acted on is not kept from the others.
@@ -67,6 +69,8 @@ class Session:
     on_heard: Callable[[Session, Heard], None]
     #: Systems whose queues are to be read beside those that were asked for.
     known: Callable[[], Iterable[str]]
+    #: Queues that did not answer although the broker did; whoever opens the next session makes them anew.
+    doubted: set[str]
     _connection: AbstractConnection | None = None
     _exchanges: dict[str, AbstractExchange] = field(default_factory=dict)
     _queues: dict[str, tuple[AbstractQueue, str]] = field(default_factory=dict)
@@ -90,7 +94,7 @@ class Session:
         for channel in self._channels[:2]:
             channel.close_callbacks.add(self._on_lost)
         hearing = await self._channels[1].get_underlay_channel()
-        hearing.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        hearing.on_consumer_cancel_callbacks.add(self._on_lost)
         await self._declare_common()
 
     async def _add_channel(self, prefetch: int) -> None:
@@ -120,6 +124,10 @@ class Session:
         self._exchanges[name] = await speaking.get_exchange(name, ensure=False)
 
     async def _declare_queue(self, name: str, arguments: Mapping[str, Any], exchange: str, key: str) -> None:
+        if name in self.doubted:
+            await self._channels[2].queue_delete(name, timeout=DELETE)
+            self.doubted.discard(name)
+            log.warning("broker.remade", queue=name)
         try:
             await self._channels[2].declare_queue(name, durable=True, arguments=dict(arguments), timeout=ANSWER)
         except ChannelPreconditionFailed:
@@ -153,7 +161,7 @@ class Session:
 
     async def _keep_queues(self) -> None:
         while True:
-            known = set(self.known())
+            known = set(filter(topology.is_nameable, self.known()))
             for recipient in sorted((known | self._asked) - self._queues.keys()):
                 await self._read(recipient)
             if known:
@@ -181,8 +189,24 @@ class Session:
             count = given if isinstance(given, int) else MOST_GIVEN
             self.on_heard(self, Heard(recipient, message.body, message.delivery_tag or 0, count))
 
-        tag = await queue.consume(heard, consumer_tag=f"{self.node}:{recipient}", timeout=ANSWER)
+        try:
+            tag = await queue.consume(heard, consumer_tag=f"{self.node}:{recipient}", timeout=ANSWER)
+        except TimeoutError:
+            await self._doubt(name)
         self._queues[recipient] = (queue, tag)
+
+    async def _doubt(self, queue: str) -> NoReturn:
+        """One queue did not answer in time: is it the queue, or all of the broker? A crash may leave a queue so.
+
+        The library closes the channel of an unanswered question, which may end the session before this is said.
+        """
+        self.doubted.add(queue)
+        try:
+            await self._channels[2].declare_queue(PARKING, passive=True, timeout=ANSWER)
+        except Exception:
+            self.doubted.discard(queue)
+            raise
+        raise Lost
 
     async def _let_go(self, recipient: str) -> None:
         queue, tag = self._queues.pop(recipient)
@@ -227,17 +251,13 @@ class Session:
         )
         try:
             await exchange.publish(message, notice.recipient, timeout=ANSWER)
-        except aio_pika.exceptions.PublishError:
-            # No such queue any more. That of a system is made anew; who deletes a retry queue gets all anew.
-            if step is not None:
-                raise
-            self._queues.pop(notice.recipient, None)
-            return False
+        except PublishError:
+            raise  # no queue is bound there any more: all is made anew
         except DeliveryError:
             return False  # the queue is full
         except TimeoutError:
             if not await self._find_blocked():
-                raise
+                await self._doubt(topology.queue_of(notice.recipient) if step is None else step.name)
             self._look.set()
             return False
         return True
@@ -261,13 +281,6 @@ class Session:
 
     def _on_lost(self, *_: object) -> None:
         self._lost.set()
-
-    def _on_cancelled(self, frame: Any) -> None:
-        """The broker took a queue away from under its reader."""
-        recipient = str(frame.consumer_tag).removeprefix(f"{self.node}:")
-        self._queues.pop(recipient, None)
-        self._asked.add(recipient)
-        self._look.set()
 
 
 async def _within(seconds: float, work: Awaitable[object]) -> None:

@@ -11,6 +11,7 @@ what dies on the way back from a retry queue is found by the tick.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,8 +27,8 @@ MOST_GIVEN: Final = 10
 BROKERS_LIMIT: Final = 2 * MOST_GIVEN
 #: A queue that no gateway reads for so long (milliseconds) goes away: its system is no longer registered.
 UNUSED: Final = 24 * 3600 * 1000
-#: A queue's name has room for so many bytes of a system's name; a longer one is heard of by the tick alone.
-LONGEST_NAME: Final = 200
+#: What a queue can be named after: every name of a system that the registry takes.
+_NAME: Final = re.compile(r"[0-9A-Za-z._/-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ STEPS: Final = (
 def step_within(seconds: float, steps: Sequence[Step]) -> Step | None:
     """The longest step that does not outlast ``seconds``; what is left is waited for by a shorter one, or nobody."""
     return max((step for step in steps if step.seconds <= seconds), key=lambda step: step.seconds, default=None)
+
+
+def is_nameable(recipient: str) -> bool:
+    """Whether there can be a queue for it; whoever has none is found by the tick alone."""
+    return _NAME.match(recipient) is not None
 
 
 def queue_of(recipient: str) -> str:
