@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from adapters.webhook.answer import Answer, NotHttp
+from adapters.webhook.answer import Answer, NotHttp, Reader
 from gateway.core.faults import TransientFailure
 
 
@@ -17,14 +17,15 @@ def broken(why: str) -> TransientFailure:
 class Line(asyncio.Protocol):
     """Carries one request at a time. The answer of a 2xx is awaited whole, of anything else only its header."""
 
-    __slots__ = ("_answer", "_loop", "_timer", "_transport", "_waiter", "idle_since", "is_open")
+    __slots__ = ("_loop", "_reader", "_timer", "_transport", "_until", "_waiter", "idle_since", "is_open")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
+        self._reader = Reader()
         self._waiter: asyncio.Future[Answer] | None = None
+        self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._answer = Answer()
         #: Whether it can carry another request.
         self.is_open = False
         #: When its last answer ended (the loop's time).
@@ -38,23 +39,25 @@ class Line(asyncio.Protocol):
         """
         if self._transport is None:
             raise broken("closed")
-        self._answer = Answer()
+        answer = self._reader.begin()
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
-        self._timer = self._loop.call_at(until, self._late)
+        self._wait(until)
         self._transport.write(request)
         try:
             return await waiter
         finally:
-            self._timer.cancel()
             self._waiter = None
-            if not self._answer.may_be_kept:
+            if not answer.may_be_kept:
                 self.close()
             self.idle_since = self._loop.time()
 
     def close(self) -> None:
         """Let go at once; safe to repeat."""
         self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -70,9 +73,9 @@ class Line(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             self.close()
             return
-        answer = self._answer
+        answer = self._reader.answer
         try:
-            answer.feed(data)
+            self._reader.feed(data)
         except NotHttp as error:
             self._end(broken(f"no HTTP/1.1 ({error})"))
             return
@@ -82,17 +85,31 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The recipient closed: where the answer had no length, that was its end."""
-        self._answer.end()
+        self._reader.end()
         self._end(broken("closed before the answer" if exc is None else type(exc).__name__))
 
-    def _late(self) -> None:
-        self._end(TimeoutError())
+    def _wait(self, until: float) -> None:
+        """The answer has until then. One timer serves many requests: it is moved when it rings."""
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._ring)
+        else:
+            self._end(TimeoutError())
 
     def _end(self, failure: Exception) -> None:
         self.close()
         if self._waiter is None or self._waiter.done():
             return
-        if self._answer.has_head:
-            self._waiter.set_result(self._answer)
+        if self._reader.answer.has_head:
+            self._waiter.set_result(self._reader.answer)
         else:
             self._waiter.set_exception(failure)

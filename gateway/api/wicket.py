@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gateway.api import problems
 from gateway.api.body import Intake, Share
@@ -102,12 +102,11 @@ class Wicket(asyncio.Protocol):
     # ---------------------------------------------------------------------------- called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self._address = str((transport.get_extra_info("peername") or ("",))[0])
-            self._lodge.wickets.add(self)
-            self._wait(self._lodge.first_header)
+        """Begin. Not every loop's transport inherits from ``asyncio.Transport``; all of a connection behave so."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._address = str((transport.get_extra_info("peername") or ("",))[0])
+        self._lodge.wickets.add(self)
+        self._wait(self._lodge.first_header)
 
     def data_received(self, data: bytes) -> None:
         """More bytes: of the next request while one is being answered."""
