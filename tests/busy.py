@@ -10,7 +10,7 @@ from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
-from gateway.ports.backfills import Backfills, Made, Request, Slice
+from gateway.ports.backfills import Backfills, Made, Request
 from gateway.ports.failures import Failures, Sought
 from gateway.ports.replays import Move, Operation, Replays
 from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
@@ -21,12 +21,17 @@ PUSHED, OTHER, HELD, DOWN, LATE = "H33.16/dms", "H33.05/hr", "H33.09/dms", "H33.
 _BYTES = bytes(range(256)) * 8
 
 
+def plain(number: int) -> bytes:
+    """The envelope of a plain message."""
+    return b"%d." % number + _BYTES
+
+
 async def keep_busy(
     ledger: Ledger, failures: Failures, replays: Replays, backfills: Backfills, *, many: int = 40
 ) -> None:
     """Fill an open, empty ledger: ``many`` plain messages, and a few of each kind beside them."""
     await _register(ledger)
-    await ledger.accept_many([a_message(f"plain {n}", envelope=b"%d." % n + _BYTES) for n in range(many)])
+    await ledger.accept_many([a_message(f"plain {n}", envelope=plain(n)) for n in range(many)])
     await _deliver(ledger, many // 2)
     await _end_in_every_way(ledger)
     await _hold(ledger)
@@ -128,7 +133,6 @@ async def _catch_up(ledger: Ledger, backfills: Backfills) -> None:
         assert await backfills.change(request.phase, replace(request, phase=phase), an_audit_row("request.moved"))
         request = replace(request, phase=phase)
     (request,) = await backfills.lease("one", now=NOW, until=NOW + 5)
-    made = Made(
-        Slice((), 2), [a_delivery("plain 0", recipient=LATE), a_delivery("plain 1", recipient=LATE)], {"expired": 1}
-    )
+    piece = await backfills.missed(request, after=0, limit=2)
+    made = Made(piece, [a_delivery(f"plain {n}", recipient=LATE) for n in range(2)], {"expired": 1})
     assert await backfills.make(request, made, owner="one", audit=an_audit_row("request.slice"), now=NOW)

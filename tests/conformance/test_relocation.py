@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +22,19 @@ from gateway.ports.failures import Failures, Sought
 from gateway.ports.relocation import TABLES, Export, Import, Origin, Reached, Row, Table
 from gateway.ports.replays import Replays
 from gateway.relay.relocate import Compared, compare, copy
+from gateway.store.postgres import backfills as postgres_backfills
+from gateway.store.postgres import replays as postgres_replays
+from gateway.store.postgres.ledger import PostgresLedger
+from gateway.store.postgres.relocation import PostgresExport, PostgresImport
 from gateway.store.sqlite.backfills import backfills_of
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.relocation import SqliteExport, SqliteImport
 from gateway.store.sqlite.replays import failures_and_replays
 from tests.build import MORNING, a_key, a_message, an_audit_row
-from tests.busy import LATE, NOW, OTHER, PUSHED, keep_busy
-
-WHOLE = {table.name: table for table in TABLES}
+from tests.busy import LATE, NOW, OTHER, PUSHED, keep_busy, plain
+from tests.servers import databases
+from tests.servers.databases import in_a_loop_of_its_own
+from tests.servers.sharing import within
 
 
 class Crashed(BaseException):
@@ -55,13 +64,6 @@ class House:
     def moving_in(self) -> Import:
         raise NotImplementedError
 
-    async def busy(self) -> None:
-        """A ledger in the middle of its work, closed."""
-        ledger = self.ledger()
-        await ledger.open()
-        await keep_busy(ledger, *self.beside(ledger))
-        await ledger.close()
-
 
 class SqliteHouse(House):
     def __init__(self, path: Path) -> None:
@@ -80,6 +82,31 @@ class SqliteHouse(House):
         return SqliteImport(self.path)
 
 
+class PostgresHouse(House):
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ledger(self) -> Ledger:
+        return PostgresLedger(self.url)
+
+    def beside(self, ledger: Ledger) -> tuple[Failures, Replays, Backfills]:
+        return (*postgres_replays.failures_and_replays(ledger), postgres_backfills.backfills_of(ledger))
+
+    def export(self) -> Export:
+        return PostgresExport(self.url)
+
+    def moving_in(self) -> Import:
+        return PostgresImport(self.url)
+
+
+async def make_busy(house: House) -> None:
+    """A ledger in the middle of its work, closed."""
+    ledger = house.ledger()
+    await ledger.open()
+    await keep_busy(ledger, *house.beside(ledger))
+    await ledger.close()
+
+
 async def move(source: House, target: House, *, is_finished: bool = True) -> list[Compared]:
     """All of it, going on where it was interrupted; what was compared at the end."""
     old, new = source.export(), target.moving_in()
@@ -95,6 +122,23 @@ async def move(source: House, target: House, *, is_finished: bool = True) -> lis
     return found
 
 
+async def move_in_part(source: House, target: House) -> None:
+    """All tables to ``derived``, and no more: the process ends there."""
+    checkpoints.arm("relocate.page-kept", 12, crash)
+    with pytest.raises(Crashed):
+        await move(source, target)
+
+
+async def look(source: House, target: House) -> Mapping[str, Reached] | None:
+    """How far a move has come, to whom looks before he goes on."""
+    old, new = source.export(), target.moving_in()
+    try:
+        return await new.look(await old.open())
+    finally:
+        await new.close()
+        await old.close()
+
+
 async def rows(reading: Export | Import, table: Table, after: Row | None = None) -> list[Row]:
     return [row async for page in reading.pages(table, after) for row in page]
 
@@ -103,11 +147,11 @@ class RelocationSuite:
     """Every promise; a pair of stores adds its two ends."""
 
     @pytest.fixture
-    def source(self, tmp_path: Path) -> House:
+    def busy(self) -> House:
         raise LookupError("the test class of a pair makes it")
 
     @pytest.fixture
-    def target(self, tmp_path: Path) -> House:
+    def target(self) -> House:
         raise LookupError("the test class of a pair makes it")
 
     @pytest.fixture(autouse=True)
@@ -115,42 +159,32 @@ class RelocationSuite:
         yield
         checkpoints.disarm()
 
-    @pytest.fixture
-    async def busy(self, source: House) -> House:
-        await source.busy()
-        return source
-
-    @pytest.fixture
-    async def left(self, busy: House) -> AsyncIterator[Export]:
-        opened = busy.export()
-        await opened.open()
-        yield opened
-        await opened.close()
-
     # ------------------------------------------------------------------------------------------- what is there
 
-    async def test_the_busy_ledger_has_something_in_every_table_and_every_state(self, left: Export) -> None:
-        assert [table.name for table in TABLES if await left.count(table) == 0] == []
-        place = WHOLE["deliveries"].columns.index("state")
-        assert {row[place] for row in await rows(left, WHOLE["deliveries"])} == {state.value for state in State}
+    async def test_rows_of_every_table_come_by_key_each_once_and_from_any_key_on(self, busy: House) -> None:
+        left = busy.export()
+        await left.open()
+        for table in TABLES:
+            every = await rows(left, table)
+            keys = [table.key(row) for row in every]
+            assert keys, f"the busy ledger has nothing in {table.name}"
+            assert keys == sorted(set(keys))
+            assert await rows(left, table, keys[0]) == every[1:]
+            assert await rows(left, table, keys[-1]) == []
+            assert await left.count(table) == len(every)
+            if table.name == "deliveries":
+                assert {row[table.columns.index("state")] for row in every} == {state.value for state in State}
+        await left.close()
 
-    @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-    async def test_rows_come_by_key_each_once_and_from_any_key_on(self, left: Export, table: Table) -> None:
-        every = await rows(left, table)
-        keys = [table.key(row) for row in every]
-        assert keys == sorted(set(keys))
-        assert await rows(left, table, keys[0]) == every[1:]
-        assert await rows(left, table, keys[-1]) == []
-        assert await left.count(table) == len(every)
-
-    async def test_everything_arrives_with_its_place(self, busy: House, target: House) -> None:
+    async def test_everything_arrives_and_the_new_ledger_answers_what_the_old_one_did(
+        self, busy: House, target: House
+    ) -> None:
         found = await move(busy, target)
         assert [each.table for each in found if not each.is_equal] == []
         assert [each.table for each in found] == [table.name for table in TABLES]
         assert all(each.left == each.here > 0 and each.left_digest == each.here_digest for each in found)
+        assert await look(busy, target) is None, "what was finished is known"
 
-    async def test_the_new_ledger_answers_what_the_old_one_did(self, busy: House, target: House) -> None:
-        await move(busy, target)
         told = []
         for house in (busy, target):
             ledger = house.ledger()
@@ -171,24 +205,26 @@ class RelocationSuite:
 
         (answer,) = await ledger.accept_many([a_message("plain 0", envelope=b"another")])
         assert getattr(answer, "repeated", False), "a repeat is known"
-        await ledger.accept_many([a_message("new", subject="refused", to=(OTHER,))])
-        (new,) = [
-            await ledger.delivery(each.id) for each in a_message("new", subject="refused", to=(OTHER,)).deliveries
-        ]
-        assert new is not None
-        assert new.state is State.BLOCKED, "what is open in its lane came before it"
+        new = a_message("new", subject="refused", to=(OTHER,))
+        await ledger.accept_many([new])
+        delivery = await ledger.delivery(new.deliveries[0].id)
+        assert delivery is not None
+        assert delivery.state is State.BLOCKED, "what is open in its lane came before it"
         # the leases that were under way lapse, and everything that is due can be delivered
         assert len(await ledger.lapse(NOW + 60)) == 2
         for recipient in (PUSHED, OTHER, LATE):
             while claims := await ledger.claim({recipient: 50}, owner="new", now=NOW + 700, until=NOW + 800):
                 changes = [Change(claim.delivery, claim.delivery.after(Delivered())) for claim in claims]
                 assert all(await ledger.record_many(changes, now=NOW + 700))
-        counts = await replays.counts("op-1")
-        assert counts["delivered"] == 1, "what was put back by the operation is followed still"
+        assert (await replays.counts("op-1"))["delivered"] == 1, "what an operation put back is followed still"
         await failures.look()
         assert {group.kind for group in await failures.groups(Sought(), now=NOW)} == {"dead", "held", "stuck"}
         (running,) = await backfills.lease("new", now=NOW + 60, until=NOW + 65)
-        assert (running.made, running.reached) == (2, 2)
+        missed = await backfills.missed(running, after=running.reached, limit=1)
+        assert (running.made, [each.envelope for each in missed.found]) == (2, [plain(2)])
+        asked = await backfills.ask(replace(running, id="r-3", system="H33.41/dms"), an_audit_row("request.asked"))
+        assert asked.id == "r-3"
+        assert [each.id for each in await backfills.listed(limit=1)] == ["r-3"], "the youngest is the youngest"
         await ledger.close()
 
     # ---------------------------------------------------------------------------------------- stopped and begun
@@ -205,28 +241,27 @@ class RelocationSuite:
         found = await move(busy, target)
         assert [each.table for each in found if not each.is_equal] == []
 
-    async def test_a_move_goes_on_behind_what_is_there(self, busy: House, target: House) -> None:
-        checkpoints.arm("relocate.page-kept", 12, crash)
-        with pytest.raises(Crashed):
-            await move(busy, target)
+    async def test_what_is_half_there_is_known_and_nobody_else_takes_it(self, busy: House, target: House) -> None:
+        await move_in_part(busy, target)
 
-        old, new = busy.export(), target.moving_in()
-        reached = await new.look(await old.open())
-        await old.close()
+        reached = await look(busy, target)
         assert reached is not None
         assert [name for name, each in reached.items() if each.is_whole] == [table.name for table in TABLES[:11]]
         assert reached["derived"] == Reached((a_key("translated"),), 1)
+        with pytest.raises(Misconfigured, match="migrate-store"):
+            await target.ledger().open()
+        with pytest.raises(Misconfigured, match="already"):
+            await target.moving_in().look(Origin("of another province", "x"))
 
     async def test_what_changed_in_between_is_brought_over_anew(self, busy: House, target: House) -> None:
-        await move(busy, target, is_finished=False)
+        await move_in_part(busy, target)
+        checkpoints.disarm()
         ledger = busy.ledger()
         await ledger.open()
         await ledger.claim({PUSHED: 1}, owner="one", now=NOW, until=NOW + 30)
         await ledger.close()
 
-        old, new = busy.export(), target.moving_in()
-        assert await new.look(await old.open()) == {}
-        await old.close()
+        assert await look(busy, target) == {}
         assert [each.table for each in await move(busy, target) if not each.is_equal] == []
 
     async def test_a_row_that_is_not_the_same_is_found(self, busy: House, target: House) -> None:
@@ -235,35 +270,33 @@ class RelocationSuite:
                 async for page in super().pages(table, after):
                     yield page[1:] if table.name == "proofs" else page
 
-        await move(busy, target, is_finished=False)
         old, new = busy.export(), target.moving_in()
-        origin = await old.open()
         old.__class__ = Forgetful
-        await new.begin(origin)
+        origin = await old.open()
+        await copy(old, new, dict(await new.begin(origin)), nobody)
+        old.__class__ = type(busy.export())
         found = [each for each in await compare(old, new, nobody) if not each.is_equal]
         await new.close()
         await old.close()
-        assert [(each.table, each.here - each.left) for each in found] == [("proofs", 1)]
+        assert [(each.table, each.here - each.left) for each in found] == [("proofs", -1)]
         assert found[0].differs_at is not None
 
     # ------------------------------------------------------------------------------------------------ who may not
 
-    async def test_a_ledger_that_a_gateway_uses_is_not_left(self, busy: House) -> None:
+    async def test_no_ledger_is_left_under_a_gateway_and_no_gateway_works_on_what_is_or_was_left(
+        self, busy: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.store.sqlite.connection._BUSY_TIMEOUT", 50)
         running = busy.ledger()
         await running.open()
-        with pytest.raises(Misconfigured, match=r"(?i)uses this"):
+        with pytest.raises(Misconfigured, match=r"uses this database"):
             await busy.export().open()
         await running.close()
 
-    async def test_no_gateway_works_on_a_ledger_that_is_being_left(self, busy: House, left: Export) -> None:
-        del left
-        ledger = busy.ledger()
-        with pytest.raises((Busy, Misconfigured)):
-            await ledger.open()
-
-    async def test_a_ledger_that_was_left_is_not_opened_again(self, busy: House) -> None:
         opened = busy.export()
         await opened.open()
+        with pytest.raises((Busy, Misconfigured)):
+            await busy.ledger().open()
         await opened.leave("postgresql://db.example.vn/lgsp", at=NOW)
         await opened.close()
 
@@ -272,35 +305,16 @@ class RelocationSuite:
         assert (await opened.open()).gone_to == "postgresql://db.example.vn/lgsp"
         await opened.close()
 
-    async def test_no_gateway_opens_what_is_half_there(self, busy: House, target: House) -> None:
-        checkpoints.arm("relocate.page-kept", 12, crash)
-        with pytest.raises(Crashed):
-            await move(busy, target)
-        with pytest.raises(Misconfigured, match="migrate-store"):
-            await target.ledger().open()
-
     async def test_what_holds_something_else_is_not_moved_into(self, busy: House, target: House) -> None:
         ledger = target.ledger()
         await ledger.open()
         await ledger.accept_many([a_message()])
         await ledger.close()
-        origin = await (old := busy.export()).open()
-        await old.close()
 
-        for ask in (target.moving_in().look, target.moving_in().begin):
-            with pytest.raises(Misconfigured, match=r"already"):
-                await ask(origin)
-
-    async def test_a_move_from_elsewhere_is_not_mixed_in(self, busy: House, target: House) -> None:
-        await move(busy, target, is_finished=False)
-        with pytest.raises(Misconfigured, match=r"already|another"):
-            await target.moving_in().look(Origin("of another province", "x"))
-
-    async def test_what_was_finished_is_known(self, busy: House, target: House) -> None:
-        await move(busy, target)
-        origin = await (old := busy.export()).open()
-        await old.close()
-        assert await target.moving_in().look(origin) is None
+        with pytest.raises(Misconfigured, match="already"):
+            await look(busy, target)
+        with pytest.raises(Misconfigured, match="already"):
+            await move(busy, target)
 
 
 async def everything(ledger: Ledger, failures: Failures, replays: Replays, backfills: Backfills) -> dict[str, Any]:
@@ -324,14 +338,46 @@ async def everything(ledger: Ledger, failures: Failures, replays: Replays, backf
         "members": await failures.members(Sought(), now=MORNING + 86400),
         "backlog": await failures.backlog(),
         "operations": [(each, await replays.items(each.id)) for each in await replays.listed()],
-        "requests": await backfills.listed(),
+        # places are each store's own; that they lead to the same is shown by going on
+        "requests": [replace(each, last=0, reached=0) for each in await backfills.listed()],
     }
 
 
-class TestFromSqliteToSqlite(RelocationSuite):
+@pytest.fixture(scope="module")
+def busy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A busy ledger, to be copied."""
+    path = tmp_path_factory.mktemp("busy") / "lgsp.db"
+    in_a_loop_of_its_own(partial(make_busy, SqliteHouse(path)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def busy_database(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """The name of the same in PostgreSQL."""
+    name = f"{postgres_template}_{secrets.token_hex(6)}"
+    databases.make(postgres_server, name, postgres_template)
+    in_a_loop_of_its_own(partial(make_busy, PostgresHouse(within(postgres_server, name))))
+    yield name
+    databases.drop(postgres_server, name)
+
+
+class TestFromSqliteToPostgres(RelocationSuite):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> House:
-        return SqliteHouse(tmp_path / "old.db")
+    def busy(self, busy_file: Path, tmp_path: Path) -> House:
+        return SqliteHouse(Path(shutil.copy(busy_file, tmp_path / "old.db")))
+
+    @pytest.fixture
+    def target(self, postgres_url: str) -> House:
+        return PostgresHouse(postgres_url)
+
+
+class TestFromPostgresToSqlite(RelocationSuite):
+    @pytest.fixture
+    def busy(self, postgres_server: str, busy_database: str) -> Iterator[House]:
+        name = f"{busy_database}_{secrets.token_hex(4)}"
+        databases.make(postgres_server, name, busy_database)
+        yield PostgresHouse(within(postgres_server, name))
+        databases.drop(postgres_server, name)
 
     @pytest.fixture
     def target(self, tmp_path: Path) -> House:

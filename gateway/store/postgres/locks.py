@@ -18,6 +18,7 @@ _GATE: Final = -1
 _FILES: Final = -2
 _NUMBERING: Final = -3
 _SCHEMA: Final = -4
+_LEAVING: Final = -5
 #: Beyond so many lanes a transaction takes the gate alone instead: the server's table of locks has an end.
 MOST_LANES: Final = 400
 
@@ -27,6 +28,9 @@ FILES: Final = f"; SELECT pg_advisory_xact_lock_shared({_FILES})"
 FILES_ALONE: Final = f"; SELECT pg_advisory_xact_lock({_FILES})"
 NUMBERING: Final = f"; SELECT pg_advisory_xact_lock({_NUMBERING})"
 SCHEMA: Final = f"; SELECT pg_advisory_xact_lock({_SCHEMA})"
+#: Asked, not waited for: to leave the ledger for good, and to begin to work on it.
+TRY_LEAVING: Final = f"SELECT pg_try_advisory_xact_lock({_LEAVING})"
+TRY_STAYING: Final = f"SELECT pg_try_advisory_xact_lock_shared({_LEAVING})"
 
 
 def lanes(names: Iterable[str | None]) -> str:

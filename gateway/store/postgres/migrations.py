@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.core.faults import Misconfigured, Text
+from gateway.store import moving
 from gateway.store.postgres import locks
-from gateway.store.postgres.connection import Database
+from gateway.store.postgres.connection import Connection, Database
 
 FOLDER: Final = Path(__file__).with_name("schema")
 
@@ -49,13 +50,20 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-async def migrate(database: Database, place: str, known: list[Migration]) -> None:
+async def migrate(database: Database, place: str, known: list[Migration], *, is_arriving: bool = False) -> None:
     """Bring the database to the last known step, in one transaction; nothing is done where that cannot be.
 
     Gateways may start together: one migrates, the others wait and find it done. Raises Misconfigured (naming
-    ``place``) where the database is newer than this program or was made by other steps.
+    ``place``) where the database is newer than this program, was made by other steps, was left for another one, or is
+    being moved into by somebody else than the caller (``is_arriving``).
     """
     async with database.transaction(locks.SCHEMA) as connection:
+        if not await connection.fetchval(locks.TRY_STAYING):
+            raise moving.being_left(place)
+        if (address := await gone_to(connection)) is not None:
+            raise moving.gone(place, address)
+        if not is_arriving and await _is_half_there(connection):
+            raise moving.half_there(place)
         await connection.execute(_VERSIONS)
         rows = await connection.fetch("SELECT number, name, sha256 FROM schema_versions ORDER BY number")
         applied = {number: (name, sha256) for number, name, sha256 in rows}
@@ -72,6 +80,20 @@ async def migrate(database: Database, place: str, known: list[Migration]) -> Non
                 )
             elif applied[step.number][1] != step.sha256:
                 raise _foreign(place, step)
+
+
+async def gone_to(connection: Connection) -> str | None:
+    """Where the ledger went, where it was left for another one (``lgsp migrate-store``)."""
+    if await connection.fetchval("SELECT to_regclass('gone')") is None:
+        return None
+    return str(await connection.fetchval("SELECT address FROM gone"))
+
+
+async def _is_half_there(connection: Connection) -> bool:
+    """Whether ``lgsp migrate-store`` has begun to move a ledger in here, and not finished."""
+    if await connection.fetchval("SELECT to_regclass('arrival')") is None:
+        return False
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM arrival WHERE NOT is_whole)"))
 
 
 def _newer(place: str, found: int, known: int) -> Misconfigured:

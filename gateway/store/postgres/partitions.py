@@ -7,6 +7,7 @@ where its definition says ``PARTITION BY RANGE`` of a number from the sequence `
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,11 +74,16 @@ async def ensure(connection: Connection, at: float) -> None:
     never go back: a clock that does changes nothing.
     """
     month = Month.at(at)
-    for table, present in (await tables(connection)).items():
-        for number in range(month.number, month.number + AHEAD + 1):
-            if (wanted := Month(number)).name(table) not in present:
-                await _make(connection, table, wanted)
+    await make(connection, [Month(month.number + ahead) for ahead in range(AHEAD + 1)])
     await connection.execute("SELECT setval('seq', $1) FROM seq WHERE last_value < $1", month.first)
+
+
+async def make(connection: Connection, months: Sequence[Month]) -> None:
+    """Make the partitions of these months where there are none. To be called under ``locks.SCHEMA``."""
+    for table, present in (await tables(connection)).items():
+        for month in months:
+            if month.name(table) not in present:
+                await _make(connection, table, month)
 
 
 async def _make(connection: Connection, table: str, month: Month) -> None:

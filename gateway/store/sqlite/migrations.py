@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.core.faults import Misconfigured, Text
+from gateway.store import moving
 
 FOLDER: Final = Path(__file__).with_name("schema")
 
@@ -59,9 +60,9 @@ def migrate(connection: sqlite3.Connection, path: Path, known: list[Migration], 
     connection.execute("BEGIN IMMEDIATE")  # one process migrates, the others wait and find it done
     try:
         if (address := gone_to(connection)) is not None:
-            raise _gone(path, address)
+            raise moving.gone(str(path), address)
         if not is_arriving and _is_half_there(connection):
-            raise _half_there(path)
+            raise moving.half_there(str(path))
         connection.execute(_VERSIONS)
         rows = connection.execute("SELECT number, name, sha256 FROM schema_versions ORDER BY number").fetchall()
         applied = {number: (name, sha256) for number, name, sha256 in rows}
@@ -111,28 +112,6 @@ def _is_half_there(connection: sqlite3.Connection) -> bool:
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'arrival'").fetchone() is None:
         return False
     return connection.execute("SELECT 1 FROM arrival WHERE is_whole = 0").fetchone() is not None
-
-
-def _half_there(path: Path) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text("Sổ đang được chuyển vào đây, chưa xong", "A ledger is being moved in here, and is not whole yet"),
-        Text(
-            "Chạy lại lệnh lgsp migrate-store như cũ: nó làm tiếp từ chỗ dừng.",
-            "Run the same lgsp migrate-store again: it goes on where it stopped.",
-        ),
-    )
-
-
-def _gone(path: Path, address: str) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text(f"Sổ này đã được chuyển sang {address}", f"This ledger has moved to {address}"),
-        Text(
-            f'Ghi [store] url = "{address}" vào lgsp.toml; kho cũ chỉ còn là bản lưu, dùng lại sẽ gửi trùng.',
-            f'Write [store] url = "{address}" in lgsp.toml; what is here is a copy of the past, and would send twice.',
-        ),
-    )
 
 
 def _newer(path: Path, found: int, known: int) -> Misconfigured:

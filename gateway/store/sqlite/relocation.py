@@ -17,6 +17,7 @@ from gateway.checkpoints import reach
 from gateway.core.faults import Misconfigured, Text
 from gateway.ports import AuditRow
 from gateway.ports.relocation import PAGE_BYTES, PAGE_ROWS, Origin, Reached, Row, Table
+from gateway.store import moving
 from gateway.store.sqlite import recording
 from gateway.store.sqlite.connection import as_misconfigured, connect, is_locked, make_file
 from gateway.store.sqlite.examination import open_for_looking
@@ -76,6 +77,11 @@ def _travelling(row: Row, booleans: Sequence[int]) -> Row:
     return tuple(values)
 
 
+def _in_use(path: Path) -> Misconfigured:
+    look = Text(f"Còn ai dùng thì xem: fuser -v {path}", f"Who else uses it is told by: fuser -v {path}")
+    return moving.in_use(str(path), Text("Trục (hoặc chương trình khác)", "A gateway (or another program)"), look)
+
+
 class SqliteExport(_Tables):
     """Keeps every promise of ``ports.relocation.Export`` over the file of a ledger.
 
@@ -91,7 +97,7 @@ class SqliteExport(_Tables):
         """Take the file for oneself alone."""
         path = self._path
         if not path.exists():
-            raise _nothing_there(path)
+            raise moving.nothing_there(str(path))
         try:
             self._opened = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
             self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
@@ -109,11 +115,11 @@ class SqliteExport(_Tables):
 
     def _origin(self) -> Origin:
         if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'schema_versions'").fetchone() is None:
-            raise _nothing_there(self._path)
+            raise moving.nothing_there(str(self._path))
         rows = self._connection.execute("SELECT number, sha256, applied_at FROM schema_versions ORDER BY number")
         steps = rows.fetchall()
         if [(number, sha256) for number, sha256, _ in steps] != [(each.number, each.sha256) for each in migrations()]:
-            raise _other_step(self._path, len(steps), len(migrations()))
+            raise moving.other_step(str(self._path), len(steps), len(migrations()))
         born = hashlib.sha256(repr(steps[0]).encode()).hexdigest()
         # The head of the file counts its changes; a gateway that opens it puts it into a write-ahead log, and taking it
         # out of that is a change as well. A file that is read must not be closed before SQLite does: with it would go
@@ -138,47 +144,6 @@ class SqliteExport(_Tables):
             self._head = None
 
 
-def _nothing_there(path: Path) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text("Ở đây không có kho dữ liệu của trục", "There is no database of the bus here"),
-        Text("Kiểm tra đường dẫn; xem [store] url trong lgsp.toml.", "Check the path; see [store] url in lgsp.toml."),
-    )
-
-
-def _in_use(path: Path) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text("Trục (hoặc chương trình khác) đang dùng kho này", "A gateway, or another program, uses this database"),
-        Text(
-            f"Dừng trục trước: systemctl stop lgsp; còn ai dùng thì xem: fuser -v {path}",
-            f"Stop the gateway first: systemctl stop lgsp; who else uses it is told by: fuser -v {path}",
-        ),
-    )
-
-
-def _other_step(path: Path, found: int, known: int) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text(
-            f"Kho ở bước {found}, chương trình này làm việc với bước {known}",
-            f"The database is at step {found}, this program works with step {known}",
-        ),
-        Text(
-            "Sao lưu, rồi nâng cấp kho bằng chính phiên bản này: lgsp apply; sau đó chạy lại.",
-            "Take a backup, let this version upgrade it with lgsp apply, then run this again.",
-        ),
-    )
-
-
-def _holds_something(path: Path) -> Misconfigured:
-    return Misconfigured(
-        str(path),
-        Text("Nơi chuyển đến đã có một kho khác", "There is a database already where this one should go"),
-        Text("Chọn tên tệp khác, hoặc tự dời tệp đó đi.", "Choose another name, or move that file away yourself."),
-    )
-
-
 #: The marks of a move: which ledger came here and whether it is whole, and how far each table is.
 _MARKS: Final = (
     "CREATE TABLE arrival (origin TEXT NOT NULL, mark TEXT NOT NULL, is_whole INTEGER NOT NULL) STRICT",
@@ -201,10 +166,10 @@ class SqliteImport(_Tables):
 
     def _reached(self, connection: sqlite3.Connection, origin: Origin) -> dict[str, Reached] | None:
         if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'arrival'").fetchone() is None:
-            raise _holds_something(self._path)
+            raise moving.holds_something(str(self._path))
         id_, mark, is_whole = connection.execute("SELECT origin, mark, is_whole FROM arrival").fetchone()
         if id_ != origin.id:
-            raise _holds_something(self._path)
+            raise moving.holds_something(str(self._path))
         if is_whole:
             return None
         if mark != origin.mark:
@@ -219,7 +184,7 @@ class SqliteImport(_Tables):
         """Go on with the file that was begun, or make it."""
         reached = await self.look(origin)
         if reached is None:
-            raise _holds_something(self._path)
+            raise moving.holds_something(str(self._path))
         try:
             if not reached:
                 for end in ("", "-wal", "-shm", "-journal"):
