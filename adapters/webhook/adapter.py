@@ -71,24 +71,21 @@ class Webhook:
         """Close the kept connections."""
         await self._courier.close()
 
-    def _fields(self, parcel: Parcel) -> dict[str, str]:
+    def _fields(self, parcel: Parcel) -> str:
+        """The header fields of one request, as lines."""
         stamp = str(int(self._context.now()))
-        headers = {
-            "content-type": "application/jose" if parcel.format == "jws" else "application/cloudevents+json",
-            "webhook-id": parcel.delivery,
-            "webhook-timestamp": stamp,
-            "lgsp-attempt": str(parcel.attempt),
-            "lgsp-message": parcel.message,
-            "user-agent": self._context.user_agent,
-        }
+        kind = "application/jose" if parcel.format == "jws" else "application/cloudevents+json"
+        lines = (
+            f"content-type: {kind}\r\nwebhook-id: {parcel.delivery}\r\nwebhook-timestamp: {stamp}\r\n"
+            f"lgsp-attempt: {parcel.attempt}\r\nlgsp-message: {parcel.message}\r\n"
+            f"user-agent: {self._context.user_agent}\r\n"
+        )
         for name in ("traceparent", "tracestate"):
             value = parcel.event.get(name)
             if isinstance(value, str) and value.isascii() and value.isprintable():
-                headers[name] = value
+                lines += f"{name}: {value}\r\n"
         signatures = self._signatures(f"{parcel.delivery}.{stamp}.".encode() + parcel.body)
-        if signatures:
-            headers["webhook-signature"] = " ".join(signatures)
-        return headers
+        return f"{lines}webhook-signature: {' '.join(signatures)}\r\n" if signatures else lines
 
     def _signatures(self, content: bytes) -> list[str]:
         """Standard Webhooks: ``v1a`` by the gateway's webhook key, ``v1`` where a secret is shared."""
@@ -117,7 +114,7 @@ class Webhook:
 def _receipt(answer: Answer) -> bytes | None:
     """The body where it can be a compact JWS; a broken or endless body of a 2xx answer still means taken."""
     is_one = answer.is_whole and not answer.is_cut and answer.body.count(b".") == 2
-    return bytes(answer.body) if is_one else None
+    return answer.body if is_one else None
 
 
 def webhook_secret(text: bytes) -> bytes:

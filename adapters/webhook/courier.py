@@ -45,15 +45,14 @@ class Courier:
         self._tls: ssl.SSLContext | None = None
         self._start = _start_of(url)
 
-    async def post(self, fields: dict[str, str], body: bytes) -> Answer:
-        """Post ``body`` with header ``fields`` beside the usual ones; see :meth:`Line.ask` for what it raises.
+    async def post(self, fields: str, body: bytes) -> Answer:
+        """Post ``body`` with header ``fields`` (lines) beside the usual ones; see :meth:`Line.ask` for what it raises.
 
         ForbiddenAddress where the address may not be called.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout
-        lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()]).encode("ascii")
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._start, lines, len(body), body)
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._start, fields.encode("ascii"), len(body), body)
         async with self._room:
             line = self._kept(loop) or await self._opened(loop, until)
             try:

@@ -10,7 +10,7 @@ from gateway.core.envelope import parse_event
 
 
 class Unread(Mapping[str, Any]):
-    """A mapping over the members of the event; raises what :func:`parse_event` and ``jws.split`` raise, at first sight.
+    """A mapping over the members of the event; raises what reading it raises, at first sight.
 
     What an accepted envelope holds was strict JSON when it came, so only a damaged one raises.
     """
@@ -27,7 +27,7 @@ class Unread(Mapping[str, Any]):
     def payload(self) -> bytes:
         """The bytes of the event as they were signed."""
         if self._payload is None:
-            self._payload = jws.split(self._envelope).payload
+            self._payload = jws.payload_of(self._envelope)
         return self._payload
 
     def get(self, name: str, default: Any = None) -> Any:
