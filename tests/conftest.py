@@ -85,6 +85,15 @@ def postgres_url(request: pytest.FixtureRequest, postgres_server: str, postgres_
 
 
 @pytest.fixture(scope="session")
+def postgres_suite_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """The address of one database for many tests, each of which empties it first (see ``tests.emptied``)."""
+    name = f"{postgres_template}_{secrets.token_hex(6)}"
+    databases.make(postgres_server, name, postgres_template)
+    yield within(postgres_server, name)
+    databases.drop(postgres_server, name)
+
+
+@pytest.fixture(scope="session")
 def postgres_bouncer(postgres_server: str) -> Iterator[str]:
     """The address of a PgBouncer in transaction mode before that PostgreSQL."""
     try:

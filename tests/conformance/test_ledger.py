@@ -11,12 +11,12 @@ from gateway.ports import Ledger
 from gateway.store.memory import MemoryLedger
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.ledger import SqliteLedger
-from tests.conformance.conftest import emptied
 from tests.conformance.ledger_accepting import Accepting, Files, Keeping
 from tests.conformance.ledger_lanes import Lanes
 from tests.conformance.ledger_office import Office
 from tests.conformance.ledger_outages import Outages
 from tests.conformance.ledger_steps import Holds, Leases, Looking, Steps
+from tests.emptied import emptied
 from tests.servers.sharing import within
 
 

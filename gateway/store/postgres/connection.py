@@ -19,16 +19,16 @@ from gateway.core.faults import Busy, Misconfigured, Text
 #: Rows of a partitioned table fire triggers, partitions can be taken off without stopping anyone: since this one.
 OLDEST_POSTGRES: Final = 14
 #: How long one transaction may take in all, one connection to come about, one to be free (seconds).
-_LIMIT: Final = 15.0
+_LIMIT: Final = 10.0
 _CONNECT: Final = 5.0
-_TURN: Final = 10.0
+_TURN: Final = 5.0
 #: What a transaction relies on. A gateway that is stopped in the middle of one keeps its locks no longer than this; a
 #: plan is never worth compiling here; and a commit is on disk when it is told (and on the standby that the server's own
 #: settings may name).
 _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "8000",
-    "lock_timeout": "6000",
-    "statement_timeout": "10000",
+    "lock_timeout": "5000",
+    "statement_timeout": "9000",
     "jit": "off",
     "synchronous_commit": "on",
 }

@@ -102,6 +102,11 @@ class PostgresLedger:
         async with self._database.transaction(locks.SCHEMA) as connection:
             await partitions.ensure(connection, await partitions.now(connection) if at is None else at)
 
+    @property
+    def commits(self) -> int:
+        """Transactions committed by this process so far."""
+        return self._writer.commits
+
     # ------------------------------------------------------------------------------------------- messages
 
     async def accept_many(self, messages: Sequence[NewMessage]) -> list[Acceptance]:
