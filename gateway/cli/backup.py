@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,21 +11,27 @@ from gateway.cli.frame import DONE, FAILED, Place, examples, json_option
 from gateway.core.diagnosis import size
 from gateway.core.faults import Misconfigured, Text
 
+#: Where the tools of PostgreSQL go themselves: not through a PgBouncer, perhaps to another server.
+_store_option: Final = click.option(
+    "--store", metavar="URL", help="Nối thẳng tới PostgreSQL này. The PostgreSQL itself, if not [store] url."
+)
+
 
 @click.command(epilog=examples("lgsp -C tinh backup /mnt/saoluu", "lgsp -C tinh backup tinh.tar --without-keys"))
 @click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
 @click.option("--without-keys", is_flag=True, help="Không kèm khoá và bí mật. Leave private keys and secrets out.")
+@_store_option
 @json_option
 @click.pass_obj
-def backup(place: Place, target: Path, without_keys: bool) -> int:
+def backup(place: Place, target: Path, without_keys: bool, store: str | None) -> int:
     """Sao lưu trong lúc trục vẫn chạy: sổ, tệp, cấu hình, khoá. Back up beside a running gateway.
 
     Gói có khoá bí mật thì chỉ chủ tệp đọc được; hãy cất nơi an toàn. With keys in it, keep the archive safe.
     """
-    from gateway.cli.saving import archive_path, said_of, save
+    from gateway.cli.saving import archive_path, at_store, said_of, save
 
-    settings = place.settings
-    if not settings.store_path.exists():
+    settings = at_store(place.settings, store)
+    if not settings.is_founded:
         raise Misconfigured(
             settings.shown(settings.store_path),
             Text("Chưa có kho dữ liệu để sao lưu", "There is no database to back up yet"),
@@ -68,16 +75,20 @@ def backup(place: Place, target: Path, without_keys: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Chỉ kiểm tra gói. Read and judge the archive, write nothing.")
 @click.option("--force", is_flag=True, help="Thay thư mục cũ của chính tỉnh này, vẫn giữ nó bên cạnh."
               " Replace this province's own folder; it is kept beside.")  # fmt: skip
+@_store_option
 @json_option
 @click.pass_obj
-def restore(place: Place, file: Path, folder: Path, dry_run: bool, force: bool) -> int:
+def restore(place: Place, *, file: Path, folder: Path, dry_run: bool, force: bool, store: str | None) -> int:
     """Khôi phục thư mục tỉnh từ gói sao lưu; kiểm tra cả gói trước. Make a province folder from a backup.
 
     Trọn vẹn hoặc không thay đổi gì. Whole, or nothing changes.
     """
     from gateway.cli import restoring
 
-    done = (restoring.look if dry_run else restoring.restore)(file, folder, force=force)
+    if dry_run:
+        done = restoring.look(file, folder, force=force)
+    else:
+        done = restoring.restore(file, folder, force=force, store=store)
     head = done.head
     place.give(
         {

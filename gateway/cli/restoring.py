@@ -15,12 +15,14 @@ from typing import Any, Final
 
 from gateway.cli.archive import read_archive
 from gateway.cli.frame import actor, opened_ledger
-from gateway.cli.saving import DATABASE
+from gateway.cli.saving import STORE, at_store
 from gateway.config.settings import FILE, Settings, read_settings
 from gateway.core.faults import Misconfigured, Text
 from gateway.ports import AuditRow
 
 _MANY: Final = 10_000
+#: What the copy of a SQLite ledger is called.
+_EMBEDDED: Final = "lgsp.db"
 
 
 @dataclass(slots=True)
@@ -49,18 +51,18 @@ def look(archive: Path, folder: Path, *, force: bool) -> Restored:
     return Restored(read_archive(archive, place), folder)
 
 
-def restore(archive: Path, folder: Path, *, force: bool) -> Restored:
-    """Make ``folder`` what the archive holds.
+def restore(archive: Path, folder: Path, *, force: bool, store: str | None = None) -> Restored:
+    """Make ``folder`` what the archive holds, and the ledger where it lies on a server: at ``store``, if not as before.
 
     The folder appears whole or not at all; one that was there (``force``) is kept beside it under another name.
     Raises Misconfigured where the archive is damaged or newer than this program, the folder is in use, not empty,
-    or another province's.
+    or another province's, or the server's database is not empty.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - a link the operator chose stays a link
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-restore-", dir=folder.parent) as scratch:
-            return _restore(archive, folder, Path(scratch), force=force)
+            return _restore(archive, folder, Path(scratch), force=force, store=store)
     except OSError as error:
         reason = error.strerror or str(error)
         raise Misconfigured(
@@ -73,7 +75,9 @@ def restore(archive: Path, folder: Path, *, force: bool) -> Restored:
         ) from error
 
 
-def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool) -> Restored:
+def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool, store: str | None) -> Restored:
+    from gateway.compose import server_of
+
     made = scratch / "province"
     made.mkdir(mode=0o755)
 
@@ -90,16 +94,18 @@ def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool) -> Rest
     head = read_archive(archive, place, scratch=scratch)
     restored = Restored(head, folder)
     _make_folders(made, head)
-    settings = read_settings(made, {})
-    store, files = settings.store_path, settings.files_folder
+    settings = _settings_of(made, head, store)
+    files = settings.files_folder
+    server = None if settings.is_embedded else server_of(settings)
+    if server is not None:
+        server.check_place()
     _place_data(restored, scratch, made, settings)
-    inner = replace(
-        settings, store_url=f"sqlite:{store}" if store.is_relative_to(made) else f"sqlite:{scratch / DATABASE}"
-    )
-    restored.leases = asyncio.run(_made_ready(inner, head))
+    if server is None:
+        restored.leases = asyncio.run(_made_ready(_within(made, scratch, settings), head))
+    else:
+        server.put_back(scratch / STORE / server.name)
     for before, after in restored.elsewhere:
-        after.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.move(before, after)
+        _move(before, after)
     if files.is_relative_to(made):
         files.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.exists():
@@ -111,8 +117,48 @@ def _restore(archive: Path, folder: Path, scratch: Path, *, force: bool) -> Rest
             folder.rmdir()
     os.sync()
     made.rename(folder)
+    if server is not None:
+        # The server's database is changed once and as a whole; from here on any gateway could go on with it.
+        restored.leases = asyncio.run(_made_ready(_settings_of(folder, head, store), head))
     restored.is_done = True
     return restored
+
+
+def _settings_of(folder: Path, head: Mapping[str, Any], store: str | None) -> Settings:
+    """The folder's settings, with the ledger at ``store`` where that is given; it must be of the archive's kind."""
+    settings = at_store(read_settings(folder, {}), store)
+    if settings.is_embedded != (_copy_in(head) == _EMBEDDED):
+        raise Misconfigured(
+            "--store" if store is not None else FILE,
+            Text("Gói này không thuộc loại kho đó", "The archive was not made from that kind of store"),
+            Text(
+                "Khôi phục vào đúng loại kho cũ, rồi chuyển bằng lgsp migrate-store.",
+                "Restore into the kind of store that it was, then move with lgsp migrate-store.",
+            ),
+        )
+    return settings
+
+
+def _within(made: Path, scratch: Path, settings: Settings) -> Settings:
+    """The same settings while the SQLite file is not in its place yet."""
+    path = settings.store_path
+    now = path if path.is_relative_to(made) else scratch / STORE / _EMBEDDED
+    return replace(settings, store_url=f"sqlite:{now}")
+
+
+def _copy_in(head: Mapping[str, Any]) -> str:
+    """What the copy of the ledger is called; archives that do not say hold a SQLite file."""
+    return str(head.get("store", _EMBEDDED))
+
+
+def _move(before: Path, after: Path) -> None:
+    """A file or folder to where nothing is, or an empty folder (where a drive is mounted, say)."""
+    after.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if after.is_dir():
+        for each in sorted(before.iterdir()):
+            shutil.move(each, after / each.name)
+    else:
+        shutil.move(before, after)
 
 
 def _make_folders(made: Path, head: Mapping[str, Any]) -> None:
@@ -129,7 +175,7 @@ def _place_data(restored: Restored, scratch: Path, made: Path, settings: Setting
     """Database and files go where the restored lgsp.toml says: within the folder now, elsewhere at the end."""
     from gateway.store.files import Files
 
-    wanted = [(scratch / DATABASE, settings.store_path)]
+    wanted = [(scratch / STORE / _EMBEDDED, settings.store_path)] if settings.is_embedded else []
     came = scratch / "files"
     came.mkdir(exist_ok=True, mode=0o700)
     arranged = scratch / "arranged"
@@ -169,9 +215,10 @@ async def _made_ready(settings: Settings, head: Mapping[str, Any]) -> int:
 
 
 def _check_program(archive: Path, head: Mapping[str, Any]) -> None:
-    from gateway.compose import looking
+    from gateway.compose import known_steps
 
-    if int(head["schema"]) > looking.known_steps():
+    known = known_steps(_copy_in(head))
+    if known is None or int(head["schema"]) > known:
         raise Misconfigured(
             str(archive),
             Text(
@@ -218,7 +265,8 @@ def _system_of(folder: Path) -> str | None:
 def _check_idle(folder: Path) -> None:
     from gateway.compose import looking
 
-    if looking.is_in_use(read_settings(folder, {}).store_path):
+    settings = read_settings(folder, {})
+    if settings.is_embedded and looking.is_in_use(settings.store_path):
         raise Misconfigured(
             str(folder),
             Text("Trục vẫn đang chạy trên thư mục này", "A gateway still runs on this folder"),

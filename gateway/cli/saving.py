@@ -7,25 +7,24 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gateway import __version__
 from gateway.cli.archive import Writing
 from gateway.config.settings import Settings
 from gateway.core.faults import Misconfigured, Text
 from gateway.core.moments import format_moment
+from gateway.ports import HeldFile
+from gateway.ports.copies import Copied, Copies
 
-if TYPE_CHECKING:
-    from sqlite3 import Connection
-
-    from gateway.store.files import Files
-
-DATABASE: Final = "store/lgsp.db"
+#: Where an archive holds the copy of the ledger.
+STORE: Final = "store"
 _MARK: Final = b"PRIVATE KEY-----"
-_SECRET_ENDS: Final = (".secret", ".hook", ".key", ".p12", ".pfx")
+_SECRET_ENDS: Final = (".secret", ".hook", ".key", ".p12", ".pfx", ".password", ".amqp")
 _LOOKED_AT: Final = 64 * 1024
 
 
@@ -44,6 +43,16 @@ class Saved:
     left_out: list[tuple[str, Text]] = field(default_factory=list)
 
 
+def at_store(settings: Settings, store: str | None) -> Settings:
+    """The settings with the ledger at the URL ``store`` where one is given; a password in it goes before a file's."""
+    if store is None:
+        return settings
+    has_password = urlsplit(store).password is not None
+    return replace(
+        settings, store_url=store, store_password_file=None if has_password else settings.store_password_file
+    )
+
+
 def archive_path(settings: Settings, target: Path) -> Path:
     """Where the archive goes: ``target`` itself, or a name with the moment in it inside the folder ``target``."""
     if not target.is_dir():
@@ -58,7 +67,7 @@ def save(settings: Settings, target: Path, *, with_keys: bool) -> Saved:
     Everything that was acknowledged before this call is in it. Raises Misconfigured where it cannot be made, with
     nothing left behind; Busy where another program keeps the database locked.
     """
-    from gateway.compose import looking
+    from gateway.compose import copies_of
 
     if target.exists():
         raise Misconfigured(
@@ -66,16 +75,11 @@ def save(settings: Settings, target: Path, *, with_keys: bool) -> Saved:
             Text("Đã có tệp này", "This file is there already"),
             Text("Đặt tên khác; bản sao cũ không bị ghi đè.", "Choose another name; no backup is written over."),
         )
+    copies = copies_of(settings)
     try:
         with tempfile.TemporaryDirectory(prefix=".lgsp-backup-", dir=target.parent) as scratch:
-            copy = Path(scratch) / "lgsp.db"
-            copy.touch(mode=0o600)
-            looking.copy(settings.store_path, copy)
-            with closing(looking.open_for_looking(copy)) as connection:
-                unsound = looking.unsoundness(connection, float("inf"))
-                if unsound:
-                    raise _unsound(settings, unsound[0])
-                return _write(settings, target, copy, connection, with_keys=with_keys)
+            copy = Path(scratch) / copies.name
+            return _write(settings, target, copy, copies.copy(copy), copies, with_keys=with_keys)
     except OSError as error:
         reason = error.strerror or str(error)
         raise Misconfigured(
@@ -88,35 +92,33 @@ def save(settings: Settings, target: Path, *, with_keys: bool) -> Saved:
         ) from error
 
 
-def _write(settings: Settings, target: Path, copy: Path, connection: Connection, *, with_keys: bool) -> Saved:
-    from gateway.compose import looking
-
-    found = looking.shape(connection, copy)
-    newest = looking.newest(connection)
-    counts = looking.counts(connection)
-    saved = Saved(target, cut={**counts, "newest": None if newest is None else format_moment(newest)})
+def _write(settings: Settings, target: Path, copy: Path, copied: Copied, copies: Copies, *, with_keys: bool) -> Saved:
+    newest = None if copied.newest is None else format_moment(copied.newest)
+    saved = Saved(target, cut={"messages": copied.messages, "journal": copied.journal, "newest": newest})
     head = {
         "made_at": format_moment(time.time()),
         "program": __version__,
         "system": settings.system,
-        "schema": found.schema,
+        "store": copies.name,
+        "schema": copied.schema,
         "cut": saved.cut,
         "with_keys": with_keys,
         "folders": {str(path.relative_to(settings.folder)): mode for path, mode in province_folders(settings)},
     }
     with closing(Writing(target, head)) as writing:
         _add_province(settings, writing, saved, with_keys=with_keys)
-        writing.add(DATABASE, copy)
-        _add_files(settings, writing, connection, saved)
+        writing.add(f"{STORE}/{copies.name}", copy)
+        _add_files(settings, writing, copies.held_files(copy), saved)
         saved.sha256 = writing.finish()
         saved.files, saved.bytes = writing.count, writing.size
     return saved
 
 
 def _add_province(settings: Settings, writing: Writing, saved: Saved, *, with_keys: bool) -> None:
-    outside = (settings.signing_key, settings.webhook_key, settings.certificate)
-    for path in outside:
-        if not path.is_relative_to(settings.folder):
+    keys = (settings.signing_key, settings.webhook_key, settings.certificate)
+    passwords = (settings.store_password_file, settings.broker_password_file, settings.management_password_file)
+    for path in (*keys, *passwords):
+        if path is not None and not path.is_relative_to(settings.folder):
             saved.left_out.append((str(path), Text("nằm ngoài thư mục tỉnh", "outside the province folder")))
     for path in province_files(settings, saved):
         name = path.relative_to(settings.folder)
@@ -128,8 +130,10 @@ def _add_province(settings: Settings, writing: Writing, saved: Saved, *, with_ke
 
 def province_files(settings: Settings, saved: Saved) -> Iterator[Path]:
     """Every file of the province folder but data, database and spool; in order of names."""
-    store = settings.store_path
-    of_store = {store, *(store.with_name(store.name + end) for end in ("-wal", "-shm", "-journal"))}
+    of_store: set[Path] = set()
+    if settings.is_embedded:
+        store = settings.store_path
+        of_store = {store.with_name(store.name + end) for end in ("", "-wal", "-shm", "-journal")}
     for here, folders, names in _walk(settings):
         for folder in folders:
             if folder.is_symlink():
@@ -169,12 +173,11 @@ def _is_archive(path: Path, target: Path) -> bool:
     return path.parent == target.parent and (path.name.startswith(f".{target.name}-") or path.suffix == ".tar")
 
 
-def _add_files(settings: Settings, writing: Writing, connection: Connection, saved: Saved) -> None:
-    from gateway.compose import looking
+def _add_files(settings: Settings, writing: Writing, held: Iterator[tuple[HeldFile, bool]], saved: Saved) -> None:
     from gateway.store.files import Files
 
     spool: Files | None = Files(settings.files_folder) if settings.files_folder.is_dir() else None
-    for file, is_named in looking.held_files(connection):
+    for file, is_named in held:
         path = None if spool is None else spool.path(file.sha256)
         if path is None or not path.is_file():
             if is_named:
@@ -182,17 +185,6 @@ def _add_files(settings: Settings, writing: Writing, connection: Connection, sav
             continue
         if writing.add(f"files/{file.sha256}", path) != file.sha256:
             saved.missing.append(file.sha256)
-
-
-def _unsound(settings: Settings, how: str) -> Misconfigured:
-    return Misconfigured(
-        settings.shown(settings.store_path),
-        Text(f"Cơ sở dữ liệu bị hỏng, không sao lưu bản hỏng ({how})", f"The database is damaged ({how})"),
-        Text(
-            "Giữ các bản sao lưu cũ; xem lgsp doctor, rồi khôi phục bản tốt gần nhất bằng lgsp restore.",
-            "Keep the older backups; see lgsp doctor, then restore the last good one with lgsp restore.",
-        ),
-    )
 
 
 def said_of(saved: Saved) -> Sequence[Text]:

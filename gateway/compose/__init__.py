@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.compose.asked import operate_on, operations_on, requests_on
-    from gateway.compose.choices import looking, open_ledger, stand_in
+    from gateway.compose.choices import copies_of, known_steps, looking, open_ledger, server_of, stand_in
     from gateway.compose.gateway import Gateway, running
     from gateway.compose.picture import Picture, built_in_catalog, picture_of
 
@@ -18,6 +18,8 @@ __all__ = [
     "Gateway",
     "Picture",
     "built_in_catalog",
+    "copies_of",
+    "known_steps",
     "looking",
     "open_ledger",
     "operate_on",
@@ -25,12 +27,13 @@ __all__ = [
     "picture_of",
     "requests_on",
     "running",
+    "server_of",
     "stand_in",
 ]
 
 _HOME: Final = {
     **dict.fromkeys(("operate_on", "operations_on", "requests_on"), "asked"),
-    **dict.fromkeys(("looking", "open_ledger", "stand_in"), "choices"),
+    **dict.fromkeys(("copies_of", "known_steps", "looking", "open_ledger", "server_of", "stand_in"), "choices"),
     **dict.fromkeys(("Gateway", "running"), "gateway"),
     **dict.fromkeys(("Picture", "built_in_catalog", "picture_of"), "picture"),
 }

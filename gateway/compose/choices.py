@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from gateway.config.settings import Settings
 from gateway.config.whereabouts import LOCAL
 from gateway.ports import Broker, Ledger
 from gateway.ports.backfills import Backfills
+from gateway.ports.copies import Copies, Server
 from gateway.ports.failures import Failures
 from gateway.ports.peers import Peers
 from gateway.ports.replays import Replays
@@ -21,7 +23,18 @@ if TYPE_CHECKING:
     from gateway.store.sqlite import examination as looking
 
 
-__all__ = ["backfills_of", "failures_and_replays", "looking", "open_broker", "open_ledger", "peers_of", "stand_in"]
+__all__ = [
+    "backfills_of",
+    "copies_of",
+    "failures_and_replays",
+    "known_steps",
+    "looking",
+    "open_broker",
+    "open_ledger",
+    "peers_of",
+    "server_of",
+    "stand_in",
+]
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -33,6 +46,31 @@ def open_ledger(settings: Settings) -> Ledger:
     from gateway.store.postgres.ledger import PostgresLedger
 
     return PostgresLedger(settings.store_whereabouts(), pgbouncer=settings.pgbouncer, pool=settings.pool)
+
+
+def copies_of(settings: Settings) -> Copies:
+    """What makes copies of the ledger that the settings name, for backup; raises Misconfigured as above."""
+    if settings.is_embedded:
+        from gateway.store.sqlite.copies import SqliteCopies
+
+        return SqliteCopies(settings.store_path, settings.shown(settings.store_path))
+    return server_of(settings)
+
+
+def server_of(settings: Settings) -> Server:
+    """The same where the ledger lies on a server, for restore."""
+    from gateway.store.postgres.copies import PostgresCopies
+
+    return PostgresCopies(settings.store_whereabouts())
+
+
+def known_steps(copy: str) -> int | None:
+    """The last step that this program knows of the store whose copies are called ``copy``; None for no such store."""
+    from gateway.store.postgres.copies import PostgresCopies
+    from gateway.store.sqlite.copies import SqliteCopies
+
+    makers: tuple[Copies, ...] = (SqliteCopies(Path(), ""), PostgresCopies(""))
+    return next((each.known for each in makers if each.name == copy), None)
 
 
 def open_broker(settings: Settings, known: Callable[[], Iterable[str]]) -> Broker:
