@@ -8,14 +8,14 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 
 from gateway.client.bus import Bus
 from tests.kill.cabinet import Cabinet
 from tests.kill.history import violations
-from tests.kill.province import PULLED, SENDER, Province, Template
+from tests.kill.province import PULLED, SENDER, Province
 from tests.kill.recipients import Inbox, listening
 from tests.kill.seen import History, Started
 from tests.kill.traffic import DESKS, Desk
@@ -34,6 +34,8 @@ class Round:
     seed: str
     broken: list[str]
     last_words: str
+    #: Posts that earned no answer, or were turned away for the moment; the sender repeated them.
+    unanswered: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         listed = "\n".join(f"  {sentence}" for sentence in self.broken[:20])
@@ -47,6 +49,7 @@ class Stage:
     province: Province
     history: History
     broken: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
     async def begin(self, kill_at: str | None = None) -> None:
         """A life begins."""
@@ -69,7 +72,14 @@ class Stage:
 Deaths = Callable[[Stage, random.Random], Awaitable[None]]
 
 
-async def round_of(template: Template, folder: Path, seed: str, deaths: Deaths) -> Round:
+class Copied(Protocol):
+    """A province that was applied once, of which each round serves a copy."""
+
+    def copied(self, folder: Path) -> Province:
+        """A province of its own, not served yet."""
+
+
+async def round_of(template: Copied, folder: Path, seed: str, deaths: Deaths) -> Round:
     """Play one round in ``folder``: traffic, deaths as arranged, a last life that drains, the verdict."""
     province, history = template.copied(folder), History()
     stage = Stage(province, history)
@@ -82,7 +92,7 @@ async def round_of(template: Template, folder: Path, seed: str, deaths: Deaths) 
         province.kill()
         await province.ended(_REACHED)
     broken = [*stage.broken, *violations(history, province.said_by_gateway)]
-    return Round(seed, broken, province.last_words() if broken else "")
+    return Round(seed, broken, province.last_words() if broken else "", tuple(stage.unanswered))
 
 
 async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
@@ -115,6 +125,7 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
         await asyncio.gather(*working)
         await _drained(stage)
         for desk in desks:
+            stage.unanswered += desk.unanswered
             await desk.until_answered(desk.sent)
         for digest, (name, _, _) in cabinet.dropped.items():
             if not await inboxes[PULLED].can_read(digest):

@@ -67,7 +67,7 @@ class Template:
     def made(cls, folder: Path) -> Template:
         """``lgsp init``, agencies, an agreement, keys, ``lgsp apply``."""
         port, sink_port = free_port(), free_port()
-        _run("init", str(folder), "--system", GATEWAY)
+        lgsp("init", str(folder), "--system", GATEWAY)
         settings = folder / "lgsp.toml"
         settings.write_text(settings.read_text("utf-8").replace("127.0.0.1:8600", f"127.0.0.1:{port}"), "utf-8")
         (folder / "agreements/VB.toml").write_text(_AGREEMENT, "utf-8")
@@ -82,7 +82,7 @@ class Template:
                 _write_pair(folder / "keys", name)
         for each in ("outbox", "inbox"):
             (folder / _EXCHANGE / each).mkdir(parents=True)
-        _run("-C", str(folder), "apply")
+        lgsp("-C", str(folder), "apply")
         return cls(folder, port, sink_port)
 
     def copied(self, folder: Path) -> Province:
@@ -143,6 +143,13 @@ class Province:
     sink_port: int
     lives: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None)
+
+    @property
+    def pid(self) -> int:
+        """The process of this life."""
+        if self._process is None:
+            raise LookupError("no life has begun")
+        return self._process.pid
 
     @property
     def url(self) -> str:
@@ -225,7 +232,8 @@ def free_port() -> int:
     raise OSError("no free port")
 
 
-def _run(*arguments: str) -> None:
+def lgsp(*arguments: str) -> None:
+    """Run one command line as its own process; raises RuntimeError where it fails."""
     done = subprocess.run([*_PROGRAM, *arguments], cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"lgsp {' '.join(arguments)}: {done.stdout}{done.stderr}")

@@ -73,6 +73,8 @@ class Desk:
     #: Set when there was enough traffic.
     enough: asyncio.Event
     sent: list[Envelope] = field(default_factory=list)
+    #: What became of posts that earned no answer, or were turned away for the moment.
+    unanswered: list[str] = field(default_factory=list)
 
     async def work(self) -> None:
         """Once the bus listens, post until it is enough, then a little more."""
@@ -112,7 +114,8 @@ class Desk:
         while True:
             try:
                 answers = await self._posted(envelopes)
-            except UNKNOWN:
+            except UNKNOWN as unknown:
+                self.unanswered.append(repr(unknown))
                 await asyncio.sleep(_PAUSE)
                 continue
             for each, answer in zip(envelopes, answers, strict=True):
