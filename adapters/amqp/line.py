@@ -53,10 +53,7 @@ class Line:
             return
         if self._opening is not None:
             self._opening.cancel()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(connection.close(), _CLOSING)
+        await self._let_go()
 
     async def channel(self) -> AbstractChannel:
         """A new channel with publisher confirms, over a connection opened if need be."""
@@ -70,8 +67,16 @@ class Line:
             return await (await self._current()).channel(publisher_confirms=True, on_return_raises=True)
 
     async def _current(self) -> AbstractConnection:
+        # Only who closes it himself makes it ``is_closed``; where the other side ended it, it is merely not connected.
         connection = self._connection
-        return await self._opened() if connection is None or connection.is_closed else connection
+        is_alive = connection is not None and not connection.is_closed and connection.connected.is_set()
+        return connection if connection is not None and is_alive else await self._opened()
+
+    async def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(connection.close(), _CLOSING)
 
     async def _opened(self) -> AbstractConnection:
         """A fresh connection; whoever asks while one is being opened waits for that one."""
@@ -80,6 +85,7 @@ class Line:
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> AbstractConnection:
+        await self._let_go()
         with told():
             try:
                 async with asyncio.timeout(_OPENING):

@@ -211,7 +211,7 @@ async def agency(
 ) -> AsyncIterator[AmqpDesk]:
     """A consuming recipient at the RabbitMQ of ``url`` whose settings fit the adapter beside this file."""
     queue = AgencyQueue(system, settles=settings.get("acknowledge") == "receipt")
-    desk = AmqpDesk(url, queue, settings={"timeout": 2, "largest": _LARGEST, **settings})
+    desk = AmqpDesk(url, queue, settings={"timeout": 10, "largest": _LARGEST, **settings})
     await make_queue(url, queue)
     await desk.start()
     try:
