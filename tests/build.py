@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from gateway.core.delivery import Delivery, new_delivery
@@ -43,7 +42,7 @@ def a_delivery(name: str | int = 1, **override: Any) -> Delivery:
         "patience": 1209600.0,
     }
     fields = {key: override.pop(key) for key in made.keys() & override.keys()}
-    return replace(new_delivery(**{**made, **fields}), **override)
+    return new_delivery(**{**made, **fields}).but(**override)
 
 
 def a_message(name: str | int = 1, *, to: tuple[str, ...] = (RECIPIENT,), **override: Any) -> NewMessage:

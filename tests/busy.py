@@ -62,7 +62,7 @@ async def _deliver(ledger: Ledger, count: int) -> None:
     changes = [
         Change(
             claim.delivery,
-            replace(claim.delivery.after(Delivered()), owes_outcome=n % 3 == 0),
+            claim.delivery.after(Delivered()).but(owes_outcome=n % 3 == 0),
             an_attempt(detail="nhận rồi" if n % 2 else None),
             leaf=b'{"receipt":"delivered","n":%d}' % n,
             proof=b"proof.of.%d" % n if n % 2 else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.core.delivery import Delivery, Signal
 from gateway.core.directory import Directory
@@ -66,5 +66,5 @@ class Settlement:
         sender = directory.system(before.source)
         owed = sender is not None and f"receipt.{outcome}" in sender.subscriptions
         if owed != after.owes_outcome:
-            after = replace(after, owes_outcome=owed)
+            after = after.but(owes_outcome=owed)
         return Change(before, after, attempt, leaf=payload_bytes(payload), proof=proof)

@@ -242,7 +242,7 @@ class MemoryLedger:
         for told in deliveries:
             now = self._deliveries.get(told.id)
             if now is not None and (now.state, now.replays) == (told.state, told.replays):
-                self._deliveries[told.id] = replace(now, owes_outcome=False)
+                self._deliveries[told.id] = now.but(owes_outcome=False)
                 self._owed.pop(told.id, None)
 
     async def hold(self, recipient: str, *, at: float, audit: AuditRow) -> int:

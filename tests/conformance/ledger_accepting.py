@@ -36,7 +36,7 @@ class Accepting(LedgerTale):
             "expires": 1795999999.3333333,
         }
         sent = a_message(**moments, patience=1209600.1, priority=3, ordered=False, contract="document.issued/2.0")
-        owed = replace(sent.deliveries[0], owes_outcome=True, attempts=2, spent=1, replays=1, cause="refused")
+        owed = sent.deliveries[0].but(owes_outcome=True, attempts=2, spent=1, replays=1, cause="refused")
 
         await keep(ledger, replace(sent, deliveries=(owed,)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivered, Held
@@ -73,7 +72,7 @@ class Outages(LedgerTale):
         message = a_message()
         await keep(ledger, message)
         (claim,) = await lease(ledger)
-        after = replace(claim.delivery.after(Delivered()), owes_outcome=True)
+        after = claim.delivery.after(Delivered()).but(owes_outcome=True)
         await ledger.record_many([Change(claim.delivery, after, an_attempt(), leaf=b"{payload}")], now=NOW)
 
         assert await ledger.owed(after.id) == b"{payload}"
@@ -85,7 +84,7 @@ class Outages(LedgerTale):
         await keep(ledger, message)
         before = await at(ledger, message)
         change = Change(before, before.after(Held(NOW)), audit=an_audit_row())
-        stale = Change(replace(before, attempts=9), before.after(Held(NOW)), audit=an_audit_row())
+        stale = Change(before.but(attempts=9), before.after(Held(NOW)), audit=an_audit_row())
 
         assert await ledger.record_many([stale], now=NOW) == [False]
         assert [kind for _, kind, _ in await ledger.journal()] == ["receipt"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from gateway.core.delivery import Claimed, Deferred, Delivered, GaveUp, Held, Refused, Released, Replayed, State
 from gateway.ports import Attempt, Change, Claim, Ledger
@@ -139,7 +138,7 @@ class Steps(LedgerTale):
         sent = a_message()
         await keep(ledger, sent)
         (claim,) = await lease(ledger)
-        after = replace(claim.delivery.after(Delivered()), owes_outcome=True)
+        after = claim.delivery.after(Delivered()).but(owes_outcome=True)
         tried = an_attempt(detail="đã nhận")
 
         change = Change(claim.delivery, after, tried, leaf=b'{"receipt":"delivered"}', proof=b"their.own.receipt")
@@ -224,7 +223,7 @@ class Steps(LedgerTale):
         sent = [a_message(number) for number in (1, 2)]
         await keep(ledger, *sent)
         for claim in await lease(ledger):
-            after = replace(claim.delivery.after(Delivered()), owes_outcome=True)
+            after = claim.delivery.after(Delivered()).but(owes_outcome=True)
             await ledger.record_many([Change(claim.delivery, after)], now=NOW)
 
         owing = await ledger.owing()
@@ -233,15 +232,15 @@ class Steps(LedgerTale):
         await ledger.outcome_told(owing)
 
         assert await ledger.owing() == []
-        assert await at(ledger, sent[0]) == replace(owing[0], owes_outcome=False)
+        assert await at(ledger, sent[0]) == owing[0].but(owes_outcome=False)
 
     async def test_an_outcome_told_late_does_not_clear_a_newer_debt(self, ledger: Ledger) -> None:
         sent = a_message()
         await keep(ledger, sent)
         (claim,) = await lease(ledger)
-        dead = replace(claim.delivery.after(Refused()), owes_outcome=True)
+        dead = claim.delivery.after(Refused()).but(owes_outcome=True)
         replayed = dead.after(Replayed(NOW))
-        again = replace(replayed.after(GaveUp("deadline")), owes_outcome=True)
+        again = replayed.after(GaveUp("deadline")).but(owes_outcome=True)
         steps = [Change(claim.delivery, dead), Change(dead, replayed), Change(replayed, again)]
         assert await ledger.record_many(steps, now=NOW) == [True, True, True]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -150,7 +149,7 @@ class TwoLedgers(RuleBasedStateMachine):
             except IllegalStep:
                 continue
             attempt = an_attempt(after.attempts) if after.attempts > before.attempts else None
-            after = replace(after, owes_outcome=owes)
+            after = after.but(owes_outcome=owes)
             leaf = b"leaf of %d" % len(self.seen) if after.state in {State.DELIVERED, State.DEAD} else None
             changes.append(Change(before, after, attempt, leaf, b"proof" if owes and leaf else None))
             self.remember([after])

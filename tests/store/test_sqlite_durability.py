@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ async def life(path: Path) -> None:
     await ledger.lapse(NOW + 1)
     say("lapsed")
     (claim,) = await ledger.claim({RECIPIENT: 1}, owner="one", now=NOW + 1, until=NOW + 31)
-    after = replace(claim.delivery.after(Delivered()), owes_outcome=True)
+    after = claim.delivery.after(Delivered()).but(owes_outcome=True)
     await ledger.record_many([Change(claim.delivery, after, an_attempt(), b"leaf", b"proof")], now=NOW + 2)
     say("recorded")
     await ledger.outcome_told(await ledger.owing())

@@ -59,7 +59,7 @@ def everything(connection: sqlite3.Connection) -> None:
     assert len(claims) == 2
     claiming.LAPSE.run(connection, [(NOW, None), (NOW, "one")])
     claims = claim(connection)
-    taken, failed = (replace(claims[0].delivery.after(Delivered()), owes_outcome=True), claims[1].delivery)
+    taken, failed = (claims[0].delivery.after(Delivered()).but(owes_outcome=True), claims[1].delivery)
     changes = [
         Change(claims[0].delivery, taken, an_attempt(), b"leaf", b"proof"),
         Change(failed, failed.after(Deferred(NOW))),

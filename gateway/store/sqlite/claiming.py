@@ -109,10 +109,11 @@ def _claim(connection: sqlite3.Connection, wish: Wish) -> list[Claim]:
         return []
     places = json.dumps(seqs)
     connection.execute(_LEASE, (wish.owner, wish.until, wish.now, places))
-    return [
-        Claim(delivery_of(row), *row[DELIVERY_WIDTH:-1], names_of(row[-1]))
-        for row in connection.execute(_LEASED, (places,))
-    ]
+    claims: list[Claim] = []
+    for row in connection.execute(_LEASED, (places,)):
+        envelope, id_, type_, version, digest, recipients = row[DELIVERY_WIDTH:]
+        claims.append(Claim(delivery_of(row), envelope, id_, type_, version, digest, names_of(recipients)))
+    return claims
 
 
 #: Lease what is due.

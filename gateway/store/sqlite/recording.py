@@ -14,7 +14,7 @@ from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivery, Freed, Held, Released, State
 from gateway.ports import AuditRow, Change
 from gateway.store.leaves import audit_leaf
-from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, OPEN, STUCK, delivery_of, insert, matching, move
+from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, OPEN, STUCK, delivery_of, insert, move, step
 from gateway.store.sqlite.writer import Step, one_by_one
 
 _Timed = tuple[Change, float]
@@ -62,9 +62,8 @@ def _waves(changes: Sequence[_Timed]) -> Iterator[list[_Timed]]:
 
 
 def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) -> list[bool]:
-    seqs = matching(connection, [change.before for change, _ in wave])
-    done = [(seqs[place], change, now) for place, (change, now) in enumerate(wave) if place in seqs]
-    move(connection, [(seq, _held(change.after, now, holds)) for seq, change, now in done])
+    seqs = step(connection, [(change.before, _held(change.after, now, holds)) for change, now in wave])
+    done = [(seq, change, now) for change, now in wave if (seq := seqs.get(change.before.id)) is not None]
     insert(
         connection,
         "attempts (delivery_seq, number, started_at, ended_at, outcome, status, detail)",
@@ -92,7 +91,7 @@ def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) 
     }
     if ended:
         _free_next(connection, ended, holds)
-    return [place in seqs for place in range(len(wave))]
+    return [change.before.id in seqs for change, _ in wave]
 
 
 def _free_next(connection: sqlite3.Connection, ended: dict[str, float], holds: set[str]) -> None:

@@ -107,10 +107,13 @@ _MOVE: Final = (
     ") AS v WHERE deliveries.seq = v.column1",
 )
 
-_MATCH: Final = (
-    "SELECT group_concat(v.column1 || ':' || d.seq) FROM (VALUES ",
-    ") AS v CROSS JOIN deliveries d ON d.id = v.column2"
-    + "".join(f" AND d.{column} IS v.column{place}" for place, column in enumerate(_MOVING, start=3)),
+_STEP: Final = (
+    "UPDATE deliveries SET "
+    + ", ".join(f"{column} = v.column{place}" for place, column in enumerate(_MOVING, start=2 + len(_MOVING)))
+    + " FROM (VALUES ",
+    ") AS v WHERE deliveries.id = v.column1"
+    + "".join(f" AND deliveries.{column} IS v.column{place}" for place, column in enumerate(_MOVING, start=2))
+    + " RETURNING id, seq",
 )
 
 
@@ -120,15 +123,12 @@ def move(connection: sqlite3.Connection, deliveries: Sequence[tuple[int, Deliver
         with_values(connection, _MOVE[0], chunk, _MOVE[1])
 
 
-def matching(connection: sqlite3.Connection, expected: Sequence[Delivery]) -> dict[int, int]:
-    """Place in ``expected`` -> ``seq``, of those that are in the table exactly so.
+def step(connection: sqlite3.Connection, steps: Sequence[tuple[Delivery, Delivery]]) -> dict[str, int]:
+    """Write each delivery as it is after its step where it is in the table exactly as before; id -> ``seq`` of these.
 
-    What never changes follows from the id, so only what a step may change is compared.
+    What never changes follows from the id, so only what a step may change is compared. No delivery comes twice.
     """
-    found: dict[int, int] = {}
-    rows = [(place, delivery.id, *moving(delivery)) for place, delivery in enumerate(expected)]
-    for chunk in chunks(rows):
-        (text,) = with_values(connection, _MATCH[0], chunk, _MATCH[1]).fetchone()
-        if text is not None:
-            found.update((int(place), int(seq)) for place, _, seq in (one.partition(":") for one in text.split(",")))
+    found: dict[str, int] = {}
+    for chunk in chunks([(before.id, *moving(before), *moving(after)) for before, after in steps]):
+        found.update(with_values(connection, _STEP[0], chunk, _STEP[1]).fetchall())
     return found
