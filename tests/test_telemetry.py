@@ -30,6 +30,29 @@ def said() -> Iterator[io.StringIO]:
     root.setLevel(before[1])
 
 
+def test_lines_that_several_processes_write_into_one_pipe_stay_whole() -> None:
+    class Pipe(io.StringIO):
+        def __init__(self) -> None:
+            super().__init__()
+            self.writes: list[str] = []
+
+        def write(self, text: str, /) -> int:
+            self.writes.append(text)
+            return super().write(text)
+
+    pipe = Pipe()
+    lines = telemetry.Gathering(pipe, shared=True)
+    told = [f"số {number} {'ế' * 300}\n" for number in range(40)] + ["x" * 5000 + "\n"]
+    for line in told:
+        lines.write(line)
+    lines.close()
+
+    assert pipe.getvalue() == "".join(told)
+    assert all(text.endswith("\n") for text in pipe.writes)
+    assert all(len(text.encode()) <= telemetry.Gathering.WHOLE for text in pipe.writes[:-1])
+    assert len(pipe.writes) < len(told) / 2
+
+
 def test_a_log_line_is_one_json_object(said: io.StringIO) -> None:
     telemetry.log.info("gateway.started", listen="127.0.0.1:8600", name="Sở Tài chính\nhai dòng")
     telemetry.log.debug("gateway.stopped")

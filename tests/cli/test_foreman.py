@@ -1,0 +1,120 @@
+"""``lgsp serve --workers``: what people, service managers and scrapers meet at a gateway of several processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.desk import ROOT, choose_port, lgsp
+from tests.cli.living import Living, at_a_free_port, living
+from tests.cluster.fleet import is_alive, workers_of
+from tests.province import a_province
+
+WORKERS = ("-m", "gateway", "-C", "{folder}", "serve", "--workers", "2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = a_province(tmp_path / "tinh")
+    assert lgsp("-C", folder, "apply").status == 0
+    return folder
+
+
+@pytest.fixture
+def crew(folder: Path) -> Iterator[Living]:
+    """A gateway of two workers, both at work."""
+    with living(folder, at_a_free_port(folder), command=WORKERS) as alive:
+        until(lambda: "".join(alive.log).count('"gateway.started"') == 2)
+        yield alive
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def metrics(alive: Living) -> str:
+    with urllib.request.urlopen(f"{alive.url}/metrics", timeout=10) as answer:  # noqa: S310 - our own gateway
+        return str(answer.read(), "utf-8")
+
+
+def test_the_figures_of_all_workers_are_told_whoever_is_asked_and_all_end_when_told_to(crew: Living) -> None:
+    workers = workers_of(crew.pid)
+    where_they_meet = Path(Path(f"/proc/{workers[0]}/cmdline").read_text("utf-8").split("\0")[-2])
+    assert where_they_meet.stat().st_mode & 0o077 == 0, "nobody else reaches them"
+    for _ in range(2):
+        told = metrics(crew)
+        assert sorted(re.findall(r'process_resident_memory_bytes{worker="(\d)"}', told)) == ["1", "2"]
+        assert told.count("# TYPE lgsp_requests_total counter") == 1
+    crew.process.terminate()
+    assert crew.process.wait(20) == 0
+    assert not any(map(is_alive, workers))
+    assert not where_they_meet.exists()
+
+
+def test_workers_whose_foreman_is_killed_end_and_give_the_port_back(crew: Living) -> None:
+    workers = workers_of(crew.pid)
+    crew.kill()
+    until(lambda: not any(map(is_alive, workers)))
+    with socket.create_server(("127.0.0.1", int(crew.url.rpartition(":")[2]))):
+        pass
+
+
+def test_a_new_worker_that_cannot_start_leaves_the_old_ones_at_work(crew: Living, folder: Path) -> None:
+    before = workers_of(crew.pid)
+    (folder / "keys/webhook.pem").unlink()
+    os.kill(crew.pid, signal.SIGHUP)
+    until(lambda: '"worker.not-renewed"' in "".join(crew.log))
+    assert workers_of(crew.pid) == before
+    assert crew.ask("/health/ready")[0] == 200
+
+
+def serve(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *(each.format(folder=folder) for each in WORKERS)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_taken_port_is_one_message(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        choose_port(folder, taken.getsockname()[1])
+        shown = serve(folder)
+    assert shown.returncode == 1
+    assert shown.stderr.count("✗") == 1
+    assert "gateway.listen" in shown.stderr
+
+
+def test_what_keeps_a_worker_from_starting_is_told_once_and_nothing_goes_on(folder: Path) -> None:
+    at_a_free_port(folder)
+    (folder / "keys/webhook.pem").unlink()
+    shown = serve(folder)
+    assert shown.returncode == 1
+    assert shown.stderr.count("✗") == 1
+    assert "keys/webhook.pem" in shown.stderr
+
+
+def test_the_manager_hears_ready_signs_of_life_and_stopping_from_the_foreman(folder: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        with living(folder, at_a_free_port(folder), command=WORKERS, environ=environ):
+            heard = [manager.recv(100) for _ in range(20)]
+        manager.settimeout(1)
+        while heard[-1] != b"STOPPING=1":
+            heard.append(manager.recv(100))
+    assert heard.count(b"READY=1") == 1
+    assert heard.count(b"WATCHDOG=1") > 10
+    assert heard.count(b"STOPPING=1") == 1
