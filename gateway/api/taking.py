@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from prometheus_client import Counter
@@ -26,8 +25,7 @@ UNSIGNED: Final = "application/cloudevents+json"
 LINE_END: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer: status, header fields, body; and for the log, what it was about and what it was refused for."""
 
     status: int

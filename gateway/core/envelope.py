@@ -10,8 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from gateway.core import jws
 from gateway.core.faults import Rejected, Text
@@ -48,8 +48,7 @@ def malformed(vi: str, en: str) -> Rejected:
     return Rejected("malformed-envelope", Text(vi, en))
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An envelope whose shape is right; nothing about its signer or attributes is known to be true yet."""
 
     raw: bytes
@@ -63,8 +62,7 @@ class Opened:
         return source if isinstance(source, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """The checked attributes of one event. ``key`` is the id in lower case, the form in which ids compare."""
 
     id: str
@@ -152,7 +150,9 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
     ``gateway`` is the name of this gateway's system, ``gateway_names`` every way of writing it (aliases). An
     attribute whose value is null counts as unset (CloudEvents 1.0, JSON format).
     """
-    event = {name: value for name, value in members.items() if value is not None or name == "data"}
+    event = members
+    if None in members.values():
+        event = {name: value for name, value in members.items() if value is not None or name == "data"}
     if not event.keys() >= _NEEDED:
         name = next(name for name in _REQUIRED if name not in event)
         raise malformed(f"Thiếu thuộc tính {name}.", f"The attribute {name} is missing.")
@@ -164,26 +164,27 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
         raise malformed('specversion phải là "1.0".', 'specversion must be "1.0".')
     if event["datacontenttype"] != "application/json":
         raise malformed('datacontenttype phải là "application/json".', 'datacontenttype must be "application/json".')
-    identity, source, kind, subject = (_text(event, n) for n in ("id", "source", "type", "subject"))
+    identity, source = _text(event, "id"), _text(event, "source")
+    kind, subject = _text(event, "type"), _text(event, "subject")
     if not _UUID.match(identity):
         raise malformed("id phải là một UUID.", "id must be a UUID.")
     if len(subject) > 256:
         raise malformed("subject dài quá 256 ký tự.", "subject is over 256 characters.")
     version = _version(kind, _text(event, "dataschema"))
-    time_text = _text(event, "time")
-    time = parse_moment(time_text)
+    time = parse_moment(_text(event, "time"))
     if time is None:
         raise malformed(
             "time phải theo RFC 3339 và có múi giờ, ví dụ 2026-11-22T08:00:00+07:00.",
             "time must be RFC 3339 with an offset, e.g. 2026-11-22T08:00:00+07:00.",
         )
-    strings = {n: _text(event, n) for n in _STRINGS if n in event}
-    if "bus" in strings and strings["bus"] not in gateway_names:
+    _check_texts(event)
+    if "bus" in event and event["bus"] not in gateway_names:
         raise malformed(
             f"Thông điệp dành cho trục khác (bus khác {gateway}). Bên gửi phải gửi đúng trục.",
             f"The message is meant for another bus than {gateway}. The sender must send it there.",
         )
-    moments = {n: _moment(event, n) for n in _MOMENTS if n in event}
+    notbefore, expirytime = _moment(event, "notbefore"), _moment(event, "expirytime")
+    to = _recipients(_text(event, "to")) if "to" in event else None
     return Event(
         id=identity,
         key=identity.lower(),
@@ -192,15 +193,15 @@ def check_attributes(members: Mapping[str, Any], *, gateway: str, gateway_names:
         version=version,
         subject=subject,
         time=time,
-        time_text=time_text,
-        to=_recipients(_text(event, "to")) if "to" in event else None,
-        purpose=strings.get("purpose"),
+        time_text=event["time"],
+        to=to,
+        purpose=event.get("purpose"),
         priority=_priority(event),
-        notbefore=moments.get("notbefore"),
-        expirytime=moments.get("expirytime"),
-        correlationid=strings.get("correlationid"),
-        causationid=strings.get("causationid"),
-        traceparent=strings.get("traceparent"),
+        notbefore=notbefore,
+        expirytime=expirytime,
+        correlationid=event.get("correlationid"),
+        causationid=event.get("causationid"),
+        traceparent=event.get("traceparent"),
         data=event["data"],
         members=event,
     )
@@ -266,7 +267,7 @@ def _check_member(name: str, value: object) -> None:
 
 def _text(event: Mapping[str, Any], name: str) -> str:
     value: object = event[name]
-    if not isinstance(value, str) or not value or (name != "to" and len(value) > _MAX_TEXT):
+    if not isinstance(value, str) or not value or (len(value) > _MAX_TEXT and name != "to"):
         raise malformed(
             f"Thuộc tính {name} phải là chuỗi không rỗng, không quá {_MAX_TEXT} ký tự.",
             f"The attribute {name} must be a non-empty string of at most {_MAX_TEXT} characters.",
@@ -274,13 +275,22 @@ def _text(event: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _moment(event: Mapping[str, Any], name: str) -> float:
+def _check_texts(event: Mapping[str, Any]) -> None:
+    for name in _STRINGS:
+        if name in event:
+            _text(event, name)
+
+
+def _moment(event: Mapping[str, Any], name: str) -> float | None:
+    if name not in event:
+        return None
     moment = parse_moment(_text(event, name))
     if moment is None:
         raise malformed(f"{name} phải theo RFC 3339 và có múi giờ.", f"{name} must be RFC 3339 with an offset.")
     return moment
 
 
+@lru_cache(maxsize=256)
 def _version(kind: str, dataschema: str) -> str:
     """The MAJOR.MINOR of ``dataschema``; whether such a contract exists is asked later, by its own name."""
     named = _DATASCHEMA.match(dataschema)

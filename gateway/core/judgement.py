@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.core import jws
 from gateway.core.contract import Catalog, Contract
@@ -28,8 +28,7 @@ from gateway.core.moments import day_of
 from gateway.core.routing import Route, route
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What the judge found: the source and event as far as they are known, the routes, or the fault.
 
     A fault with a ``source`` and an ``event`` came after the attributes: a repeat of a known message is
@@ -48,18 +47,6 @@ class Judged:
     fault: Fault | None = None
 
 
-@dataclass(slots=True)
-class _Known:
-    """What is known so far, for the case that the next check fails."""
-
-    source: System | None = None
-    event: Event | None = None
-    digest: str = ""
-
-    def refused(self, fault: Fault) -> Judged:
-        return Judged(self.source, self.event, repeat_digest=self.digest, fault=fault)
-
-
 @dataclass(frozen=True, slots=True)
 class Judge:
     """The checks, with the pictures of the registry and the contracts they are made against."""
@@ -69,28 +56,32 @@ class Judge:
 
     def sealed(self, raw: bytes, now: float) -> Judged:
         """Judge an envelope as it came in. Never raises a Fault: it is in the answer."""
-        known = _Known()
+        source: System | None = None
+        event: Event | None = None
+        digest = ""
         try:
             opened = open_envelope(raw)
             certificate, owners = self._signer(opened)
-            known.source = self.directory.systems[min(owners)]
-            known.source = source = self._owner(opened.claimed_source, certificate, owners, now)
+            source = self.directory.systems[min(owners)]
+            source = self._owner(opened.claimed_source, certificate, owners, now)
             refuse_gateway_attributes(opened.event)
-            known.event = event = self._event(opened.event)
-            known.digest = payload_digest(opened.signature.payload)
-            return self._routed(source, event, known.digest, now, opened.signature.payload)
+            event = self._event(opened.event)
+            payload = opened.signature.payload
+            digest = payload_digest(payload)
+            return self._routed(source, event, digest, now, payload)
         except Fault as fault:
-            return known.refused(fault)
+            return Judged(source, event, repeat_digest=digest, fault=fault)
 
     def unsigned(self, system: System, event: Mapping[str, Any], posted_digest: str, now: float) -> Judged:
         """Judge an event for which the bus will sign; ``event`` already carries ``sealedby``."""
-        known = _Known(system)
         try:
-            known.event = checked = self._event(event)
-            known.digest = posted_digest
+            checked = self._event(event)
+        except Fault as fault:
+            return Judged(system, fault=fault)
+        try:
             return self._routed(system, checked, posted_digest, now)
         except Fault as fault:
-            return known.refused(fault)
+            return Judged(system, checked, repeat_digest=posted_digest, fault=fault)
 
     def _signer(self, opened: Opened) -> tuple[Certificate, frozenset[str]]:
         """Signer, algorithm, signature, in this order: from here on it is known whose key signed."""

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import pybase64
 from cryptography import x509
@@ -64,8 +64,7 @@ class Header:
     chain: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Compact(NamedTuple):
     """A compact JWS taken apart: its header, payload bytes, the bytes that are signed, the signature."""
 
     header: Header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway.core.agreement import Subscription
 from gateway.core.contract import Contract
@@ -13,8 +13,7 @@ from gateway.core.envelope import Event
 from gateway.core.faults import Rejected, Text
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One recipient system and the subscription under which it gets the message."""
 
     system: System
@@ -55,8 +54,7 @@ def route_to(recipient: System, sent: Sent, directory: Directory, day: date) -> 
     return _Case(sent.event, sent.source, agency.code, sent.contract, directory, day).to_one(recipient)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """One event of one source on one day, before one picture of the registry. ``agency`` is the source's code."""
 
     event: Event
@@ -68,29 +66,34 @@ class _Case:
 
     def addressed(self, to: tuple[str, ...]) -> tuple[Route, ...]:
         """To those that were named, all or none."""
-        named = {name: self._candidates(name) for name in to}
+        unknown: list[str] = []
+        forbidden: list[str] = []
+        silent: list[str] = []
+        chosen: dict[str, Route] = {}
+        for name in to:
+            found = self._candidates(name)
+            if found is None:
+                unknown.append(name)
+            elif not self._is_allowed(found[0]):
+                forbidden.append(name)
+            elif routes := self._wanting(found[1]):
+                chosen.update({each.system.name: each for each in routes})
+            else:
+                silent.append(name)
         _refuse_if(
             "unknown-recipient",
-            [name for name, found in named.items() if found is None],
+            unknown,
             "Không có nơi nhận này trong danh bạ. Bên gửi hãy kiểm tra mã định danh.",
             "The address book has no such recipient. The sender must check the codes.",
         )
-        known = {name: found for name, found in named.items() if found is not None}
         _refuse_if(
             "no-agreement",
-            [name for name, (code, _) in known.items() if not self._is_allowed(code)],
+            forbidden,
             "Chưa có thoả thuận còn hiệu lực cho phép gửi loại thông điệp này (đúng mục đích) đến nơi nhận."
             " Bên gửi liên hệ đơn vị vận hành trục để ký thoả thuận.",
             "No agreement in force lets this contract go to these recipients for this purpose."
             " The sender must ask the operator of the bus for an agreement.",
         )
-        chosen: dict[str, Route] = {}
-        silent: list[str] = []
-        for name, (_, systems) in known.items():
-            routes = self._wanting(systems)
-            if not routes:
-                silent.append(name)
-            chosen.update({each.system.name: each for each in routes})
         _refuse_if(
             "no-subscriber",
             silent,
@@ -147,15 +150,15 @@ class _Case:
 
     def _is_allowed(self, recipient: str) -> bool:
         purpose = self.event.purpose
-        if self.contract.personal and purpose is None:
-            return False
         found = self.directory.agreements_for(self.agency, recipient, self.contract.name, self.day)
-        return any(purpose is None or agreement.purpose == purpose for agreement in found)
+        if purpose is None:
+            return bool(found) and not self.contract.personal
+        return any(agreement.purpose == purpose for agreement in found)
 
     def _wanting(self, systems: tuple[System, ...]) -> tuple[Route, ...]:
-        event, agency = self.event, self.agency
-        wishes = ((each, self.directory.wants(each, event.type, agency, event.subject)) for each in systems)
-        return tuple(Route(system, wish) for system, wish in wishes if wish is not None)
+        event, wants = self.event, self.directory.wants
+        wishes = [(each, wants(each, event.type, self.agency, event.subject)) for each in systems]
+        return tuple([Route(system, wish) for system, wish in wishes if wish is not None])
 
 
 def _refuse_if(problem: str, names: list[str], vi: str, en: str) -> None:

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.checkpoints import reach
 from gateway.core.contract import Catalog
@@ -38,8 +38,7 @@ from gateway.relay.pace import Paces
 from gateway.relay.turnstile import Turnstile
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
+class _Sound(NamedTuple):
     """A message that may be kept: what the judge found, or what the gateway itself has to say."""
 
     event: Event
@@ -186,7 +185,7 @@ class Accept:
     def _message(self, sound: _Sound, now: float) -> NewMessage:
         event = sound.event
         digest = digest_of(sound.raw)
-        recipients = tuple(each.system.name for each in sound.routes)
+        recipients = tuple([each.system.name for each in sound.routes])
         payload = payload_bytes(
             receipt_payload(
                 "accepted",
@@ -213,7 +212,7 @@ class Accept:
             recipients=recipients,
             receipt="" if sound.is_own else sign_receipt(payload, self.signer),
             receipt_payload=b"" if sound.is_own else payload,
-            deliveries=tuple(self._delivery(sound, each, now) for each in sound.routes),
+            deliveries=tuple([self._delivery(sound, each, now) for each in sound.routes]),
             files=sound.files,
             is_own=sound.is_own,
         )

@@ -7,7 +7,7 @@ for it afterwards, so that in the long run it is never faster than registered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.core.faults import Busy, Text
 from gateway.core.judgement import Judged
@@ -58,4 +58,4 @@ class Paces:
             ),
             retry_after=wait,
         )
-        return replace(one, event=None, fault=fault)
+        return one._replace(event=None, fault=fault)

@@ -177,7 +177,7 @@ def test_what_one_key_signed_no_other_verifies(key: Key, alg: str) -> None:
     signer = jws.Signer(key, alg, jws.b64url(bytes(32)))
     taken_apart = jws.split(signer.sign("ce+jws", b'{"a":1}'))
     assert jws.verify(key.public_key(), taken_apart)
-    assert not jws.verify(key.public_key(), replace(taken_apart, signing_input=taken_apart.signing_input + b"A"))
+    assert not jws.verify(key.public_key(), taken_apart._replace(signing_input=taken_apart.signing_input + b"A"))
     strangers: list[jws.PublicKey] = [
         ed25519.Ed25519PrivateKey.generate().public_key(),
         ec.generate_private_key(ec.SECP256R1()).public_key(),
@@ -195,7 +195,7 @@ def test_no_made_up_signature_verifies_or_surprises(key: Key, alg: str, signatur
 
 def test_a_signature_in_the_other_padding_of_rsa_does_not_verify() -> None:
     signed = jws.split(jws.Signer(RSA, "PS256", jws.b64url(bytes(32))).sign("ce+jws", b"{}"))
-    assert not jws.verify(RSA.public_key(), replace(signed, header=replace(signed.header, alg="RS256")))
+    assert not jws.verify(RSA.public_key(), signed._replace(header=replace(signed.header, alg="RS256")))
 
 
 def test_the_leaf_of_x5c_names_the_signer_as_its_thumbprint_would() -> None:
