@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -10,10 +11,12 @@ from prometheus_client import generate_latest
 
 from gateway.core.breaker import FULL_WIDTH, OPEN_AFTER, Breaker
 from gateway.core.delivery import Deferred, Delivered, Delivery
+from gateway.core.faults import TransientFailure
 from gateway.core.judgement import Judged
 from gateway.core.rate import Rate
 from gateway.ports import Change
 from gateway.relay.company import BEAT, LIFE, Company
+from gateway.relay.dispatch import LEASE
 from gateway.relay.outage import Outages
 from gateway.relay.pace import Paces
 from gateway.relay.watch import Watch
@@ -22,7 +25,7 @@ from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_peers import MemoryPeers
 from gateway.telemetry import FAILURES, REGISTRY
 from tests.build import MORNING, RECIPIENT, a_message
-from tests.town import SetClock, a_town
+from tests.town import SetClock, Town, a_town, eventually
 
 SENDER: Final = "H33.05/dms"
 
@@ -265,3 +268,83 @@ async def test_what_it_finds_out_while_it_reads_is_newer_than_what_it_reads(offi
     await office.here.refresh()
 
     assert office.here.down() == frozenset()
+
+
+# ------------------------------------------------------------------------------------------- two gateways at work
+
+
+@pytest.fixture
+def gateways() -> tuple[Town, Town]:
+    """Two on one ledger, with the same agencies before them."""
+    one = a_town()
+    other = Town(one.ledger, one.clock, one.files, one.signers, one.directory, desks=one.desks)
+    other.dispatch.owner = "push:other"
+    return one, other
+
+
+async def pass_time(gateways: tuple[Town, Town], seconds: int, step: int = 1) -> None:
+    """Time passes for both; each second they look at what the other found out, as gateways do."""
+    for _ in range(0, seconds, step):
+        gateways[0].clock.moment += step
+        for each in gateways:
+            await each.outages.refresh()
+            await each.sweep.once()
+            await each.work()
+
+
+async def test_what_a_gateway_held_when_it_died_another_delivers_within_thirty_seconds(
+    gateways: tuple[Town, Town],
+) -> None:
+    one, other = gateways
+    message = await one.sent(to="H33.16")
+    now = one.clock.now()
+    wanted = {RECIPIENT: 8}
+    assert await one.ledger.claim(wanted, owner=one.dispatch.owner, now=now, until=now + LEASE)
+    await pass_time(gateways, 30)
+
+    assert other.taken_by(RECIPIENT) == [message.id]
+    assert [each.outcome for each in await one.attempts(message)] == ["lapsed", "taken"]
+
+
+async def test_who_starts_takes_back_its_own_and_leaves_the_others_alone(gateways: tuple[Town, Town]) -> None:
+    one, other = gateways
+    await one.sent(subject="one")
+    await one.sent(subject="two")
+    now = one.clock.now()
+    for each in gateways:
+        assert await each.ledger.claim({RECIPIENT: 1}, owner=each.dispatch.owner, now=now, until=now + LEASE)
+    starting = asyncio.create_task(other.dispatch.run())
+
+    async def taken() -> bool:
+        return bool(other.taken_by(RECIPIENT))
+
+    await eventually(taken)
+    await other.dispatch.drain()
+    await starting
+
+    leased = await one.ledger.deliveries(states=["leased"])
+    assert [each.lease_owner for each in leased] == [one.dispatch.owner]
+
+
+async def test_an_outage_of_hours_is_probed_by_one_of_them_at_a_time_and_ends_without_a_loss(
+    gateways: tuple[Town, Town],
+) -> None:
+    one, other = gateways
+    one.desk(RECIPIENT).script = [TransientFailure("connection refused")] * 10_000
+    for number in range(100):
+        await gateways[number % 2].sent(subject=f"lane {number % 10}", correlationid=f"{number}")
+    await pass_time(gateways, 3 * 3600, step=30)
+    deliveries = await one.ledger.deliveries(recipient=RECIPIENT, limit=1000)
+    used = sorted(each.attempts for each in deliveries)
+    assert one.outages.down() == other.outages.down() == {RECIPIENT}
+    assert used[: 100 - 2 * FULL_WIDTH] == [0] * (100 - 2 * FULL_WIDTH)
+    assert used[-3] <= 2, "but for one, and one that was on its way, none was tried again"
+
+    one.desk(RECIPIENT).script.clear()
+    await pass_time(gateways, 3600, step=30)
+
+    came = [(parcel.event["subject"], int(parcel.event["correlationid"])) for parcel in one.desk(RECIPIENT).parcels]
+    assert len(came) == 100
+    for lane in range(10):
+        order = [number for subject, number in came if subject == f"lane {lane}"]
+        assert order == sorted(order)
