@@ -25,8 +25,8 @@ NEIGHBOURS = frozenset(
     " pg_stat_replication_pg_wal_lsn_diff node_filesystem_avail_bytes node_filesystem_size_bytes"
     " node_timex_offset_seconds node_timex_sync_status".split()
 )
-#: Labels that Prometheus adds to whatever it gathers.
-ADDED = {"job", "instance"}
+#: Labels that Prometheus adds to whatever it gathers, and those of several processes at one port.
+ADDED = {"job", "instance", "worker"}
 #: What a label of ours may be asked for; the source of truth stands in the type or table.
 VALUES: dict[str, set[str]] = {
     "kind": set(Kind.__args__),  # type: ignore[attr-defined]

@@ -22,9 +22,11 @@ from gateway.client.bus import Bus
 from gateway.client.identity import find_files, read_signer
 from gateway.client.message import make_event
 from gateway.core.envelope import seal
+from gateway.core.faults import Misconfigured
 from gateway.ports import HeldFile
 from gateway.store.files import Files
 from gateway.store.postgres.backfills import backfills_of
+from gateway.store.postgres.copies import PostgresCopies
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.replays import failures_and_replays
 from tests.build import SENDER, a_message
@@ -244,8 +246,8 @@ def test_after_losing_everything_each_acknowledged_message_is_there_and_is_deliv
 
 
 def test_a_database_that_is_not_empty_is_left_alone(folder: Path, postgres_url: str, tmp_path: Path) -> None:
-    asyncio.run(fill(postgres_url, folder))
-    lgsp("-C", folder, "backup", tmp_path / "cum.tar")
+    assert lgsp("-C", folder, "apply").status == 0
+    assert lgsp("-C", folder, "backup", tmp_path / "cum.tar").status == 0
     before = asyncio.run(rows(postgres_url))
 
     refused = lgsp("restore", tmp_path / "cum.tar", tmp_path / "moi")
@@ -260,15 +262,12 @@ def test_a_database_that_is_not_empty_is_left_alone(folder: Path, postgres_url: 
 def test_a_copy_that_cannot_be_put_back_changes_nothing(
     folder: Path, postgres_url: str, empty_url: str, tmp_path: Path
 ) -> None:
-    asyncio.run(fill(postgres_url, folder))
-    lgsp("-C", folder, "backup", tmp_path / "cum.tar")
+    assert lgsp("-C", folder, "apply").status == 0
+    assert lgsp("-C", folder, "backup", tmp_path / "cum.tar").status == 0
     dump = tmp_path / "lgsp.dump"
     with tarfile.open(tmp_path / "cum.tar") as tar:
         dump.write_bytes(tar.extractfile("store/lgsp.dump").read())  # type: ignore[union-attr]
     dump.write_bytes(dump.read_bytes()[:-2000])
-
-    from gateway.core.faults import Misconfigured
-    from gateway.store.postgres.copies import PostgresCopies
 
     with pytest.raises(Misconfigured, match="pg_restore"):
         PostgresCopies(empty_url).put_back(dump)
@@ -278,7 +277,7 @@ def test_a_copy_that_cannot_be_put_back_changes_nothing(
 def test_another_server_may_be_named_and_no_password_is_told(
     folder: Path, postgres_url: str, empty_url: str, tmp_path: Path
 ) -> None:
-    asyncio.run(fill(postgres_url, folder))
+    assert lgsp("-C", folder, "apply").status == 0
     made = lgsp("-C", folder, "backup", tmp_path / "cum.tar", "--without-keys", "--store", postgres_url)
     with tarfile.open(tmp_path / "cum.tar") as tar:
         assert not [name for name in tar.getnames() if name.endswith((".pem", ".password"))]
@@ -286,7 +285,7 @@ def test_another_server_may_be_named_and_no_password_is_told(
     restored = lgsp("restore", tmp_path / "cum.tar", tmp_path / "moi", "--store", empty_url)
 
     assert restored.status == 0, restored.err
-    assert asyncio.run(rows(empty_url))["messages"] == asyncio.run(rows(postgres_url))["messages"]
+    assert asyncio.run(rows(empty_url))["registry"] == asyncio.run(rows(postgres_url))["registry"]
     password = postgres_url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     assert not password or password not in made.out + made.err + restored.out + restored.err
 
