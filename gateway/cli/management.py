@@ -8,10 +8,9 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-import aiohttp
 from yarl import URL
 
 from gateway.core.agency_queue import EXCHANGE
@@ -35,6 +34,9 @@ from gateway.core.queue_rights import (
     Withdraw,
     password_hash,
 )
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _LIMIT: Final = 20.0
 #: A few thousand agencies fit into it many times.
@@ -93,6 +95,8 @@ class Management:
 
     async def _send(self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None) -> bytes:
         url = URL(f"{self.base}/api/" + "/".join(quote(part, safe="") for part in path), encoded=True)
+        import aiohttp  # slow to load, and most provinces have no such API
+
         try:
             async with self.session.request(method, url, json=body, allow_redirects=False) as answer:
                 content = await _whole(answer)
@@ -118,6 +122,8 @@ class Management:
 @asynccontextmanager
 async def management(url: str, broker_url: str) -> AsyncIterator[Management]:
     """The API at ``url`` (user and password in it) about the virtual host that ``broker_url`` names."""
+    import aiohttp
+
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     who = f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}".encode()
