@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.compose.asked import operate_on, operations_on, requests_on
-    from gateway.compose.choices import copies_of, known_steps, looking, open_ledger, server_of, stand_in
+    from gateway.compose.choices import (
+        copies_of,
+        failures_and_replays,
+        known_steps,
+        looking,
+        open_ledger,
+        server_of,
+        stand_in,
+    )
     from gateway.compose.gateway import Gateway, running
     from gateway.compose.picture import Picture, built_in_catalog, picture_of
 
@@ -19,6 +27,7 @@ __all__ = [
     "Picture",
     "built_in_catalog",
     "copies_of",
+    "failures_and_replays",
     "known_steps",
     "looking",
     "open_ledger",
@@ -33,7 +42,10 @@ __all__ = [
 
 _HOME: Final = {
     **dict.fromkeys(("operate_on", "operations_on", "requests_on"), "asked"),
-    **dict.fromkeys(("copies_of", "known_steps", "looking", "open_ledger", "server_of", "stand_in"), "choices"),
+    **dict.fromkeys(
+        ("copies_of", "failures_and_replays", "known_steps", "looking", "open_ledger", "server_of", "stand_in"),
+        "choices",
+    ),
     **dict.fromkeys(("Gateway", "running"), "gateway"),
     **dict.fromkeys(("Picture", "built_in_catalog", "picture_of"), "picture"),
 }

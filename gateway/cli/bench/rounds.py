@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.cli.bench.filling import apply, fill
-from gateway.cli.bench.stage import Province, free_port, province
+from gateway.cli.bench.stage import EMBEDDED, Province, Shape, free_port, province
 from gateway.cli.bench.usage import cal
 from gateway.cli.bench.worker import Worker
 from gateway.core.faults import Misconfigured, Text
@@ -59,9 +59,9 @@ class Offices:
         return self.used - count
 
     @contextlib.contextmanager
-    def province(self, *, filled: int = 0) -> Iterator[Province]:
+    def province(self, *, filled: int = 0, shape: Shape = EMBEDDED) -> Iterator[Province]:
         """An applied province, its gateway running, over a ledger that holds ``filled`` messages of long ago."""
-        with province(self.port, self.asleep_port) as made:
+        with province(self.port, self.asleep_port, shape) as made:
             asyncio.run(apply(made))
             if filled:
                 asyncio.run(fill(made, began=self.began, first=self.numbers(filled), count=filled, delivered=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -18,7 +19,7 @@ from typing import Final
 from gateway.cli.bench.mail import ASLEEP, CONTRACT, RECIPIENTS, SENDER, VERSION
 from gateway.cli.bench.usage import cpu_seconds, resident_bytes
 from gateway.cli.founding import found_province
-from gateway.compose import looking
+from gateway.compose import failures_and_replays, open_ledger
 from gateway.config.keys import new_key_pem, read_key, self_signed, write_new
 from gateway.config.settings import Settings, read_settings
 from gateway.core.faults import Misconfigured, Text
@@ -57,6 +58,21 @@ retry = {{ first = "1s", factor = 1, cap = "1s", deadline = "14d" }}
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a province is served: by how many processes, over which store and broker (URLs; without, as founded)."""
+
+    workers: int = 1
+    store: str | None = None
+    broker: str | None = None
+
+    def written(self, toml: str) -> str:
+        """The settings ``toml`` of a new province, with this store and this broker."""
+        for old, new in (("sqlite:var/lgsp.db", self.store), ("local", self.broker)):
+            toml = toml if new is None else toml.replace(f'url = "{old}"', f'url = "{new}"')
+        return toml
+
+
 @dataclass(slots=True)
 class Province:
     """A province folder and the gateway that serves it, once it is started; ends only what it began."""
@@ -64,6 +80,7 @@ class Province:
     folder: Path
     port: int
     settings: Settings
+    workers: int = 1
     started_in: float = 0.0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -87,7 +104,7 @@ class Province:
         with (self.folder / "var" / "serve.log").open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "-C", str(self.folder), "serve"],
+                [sys.executable, "-m", "gateway", "-C", str(self.folder), "serve", "--workers", str(self.workers)],
                 cwd=_ROOT, env=environment, stdout=log, stderr=log,
             )  # fmt: skip
         while time.perf_counter() - began < _START_LIMIT and self._process.poll() is None:
@@ -122,12 +139,22 @@ class Province:
 
     def undelivered(self, recipient: str | None = None) -> int:
         """Deliveries that have not ended: of one recipient, or of all but the office that is shut."""
-        with contextlib.closing(looking.open_for_looking(self.settings.store_path)) as connection:
-            return sum(
-                each.count
-                for each in looking.waiting(connection)
-                if (each.recipient == recipient if recipient else each.recipient != ASLEEP)
-            )
+        return asyncio.run(self._undelivered(recipient))
+
+    async def _undelivered(self, recipient: str | None) -> int:
+        ledger = open_ledger(self.settings)
+        await ledger.open()
+        try:
+            backlog = await failures_and_replays(ledger)[0].backlog()
+        finally:
+            await ledger.close()
+        return sum(
+            count
+            for name, states in backlog.items()
+            if (name == recipient if recipient else name != ASLEEP)
+            for state, count in states.items()
+            if state != "dead"
+        )
 
     def settled(self, limit: float, recipient: str | None = None) -> bool:
         """Wait until every end of a delivery is on disk, at most ``limit`` seconds."""
@@ -146,8 +173,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+#: One process, one file.
+EMBEDDED: Final = Shape()
+
+
 @contextlib.contextmanager
-def province(sink_port: int, asleep_port: int) -> Iterator[Province]:
+def province(sink_port: int, asleep_port: int, shape: Shape = EMBEDDED) -> Iterator[Province]:
     """A province in a temporary folder for the length of a ``with`` block: not applied, not started."""
     base = Path(tempfile.mkdtemp(prefix="lgsp-bench-"))
     try:
@@ -155,7 +186,7 @@ def province(sink_port: int, asleep_port: int) -> Iterator[Province]:
         found_province(folder, "H33.14/lgsp")
         port = free_port()
         toml = folder / "lgsp.toml"
-        toml.write_text(toml.read_text("utf-8").replace("8600", str(port)), "utf-8")
+        toml.write_text(shape.written(toml.read_text("utf-8").replace("8600", str(port))), "utf-8")
         (folder / "agreements" / "VB-2018.toml").write_text(_AGREEMENT, "utf-8")
         _agency(folder, SENDER, _SENDER)
         for name in (*RECIPIENTS, ASLEEP):
@@ -164,7 +195,7 @@ def province(sink_port: int, asleep_port: int) -> Iterator[Province]:
         key, pem = new_key_pem()
         write_new(folder / "keys" / "H33.05-dms.pem", pem, mode=0o600)
         write_new(folder / "keys" / "H33.05-dms.crt", self_signed(key, SENDER), mode=0o644)
-        made = Province(folder, port, read_settings(folder, {}))
+        made = Province(folder, port, read_settings(folder, {}), shape.workers)
         try:
             yield made
         finally:
