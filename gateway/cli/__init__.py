@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, str]] = {
     "doctor": "gateway.cli.doctor.command:doctor",
     "backup": "gateway.cli.backup:backup",
     "restore": "gateway.cli.backup:restore",
+    "migrate-store": "gateway.cli.migrate_store:migrate_store",
     "operator": "gateway.cli.operator:operator",
     "contracts": "gateway.cli.contracts:contracts",
     "convert": "gateway.cli.convert:convert",

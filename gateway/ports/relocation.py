@@ -6,7 +6,7 @@ travels as text. Places (``seq``, ``number``) stay what they were, so whatever p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -107,8 +107,11 @@ class Reached:
 class Reading(Protocol):
     """What can be read table by table."""
 
-    def pages(self, table: Table, after: Row | None = None) -> AsyncIterator[Sequence[Row]]:
-        """The rows behind the key ``after``, by key; pages of PAGE_ROWS and PAGE_BYTES at most, none of them empty."""
+    def pages(self, table: Table, after: Row | None = None) -> AsyncGenerator[Sequence[Row], None]:
+        """The rows behind the key ``after``, by key; pages of PAGE_ROWS and PAGE_BYTES at most, none of them empty.
+
+        Who does not read to the end closes it.
+        """
 
     async def count(self, table: Table) -> int:
         """How many rows a table has."""

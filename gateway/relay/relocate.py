@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from gateway.checkpoints import reach
@@ -39,11 +40,12 @@ async def copy(
         now = reached.get(table.name, Reached())
         if now.is_whole:
             continue
-        async for rows in source.pages(table, now.key):
-            now = Reached(table.key(rows[-1]), now.count + len(rows))
-            await target.put(table, rows, now)
-            reach("relocate.page-kept")
-            tell(table, now)
+        async with aclosing(source.pages(table, now.key)) as pages:
+            async for rows in pages:
+                now = Reached(table.key(rows[-1]), now.count + len(rows))
+                await target.put(table, rows, now)
+                reach("relocate.page-kept")
+                tell(table, now)
         now = replace(now, is_whole=True)
         await target.put(table, (), now)
         tell(table, now)
@@ -59,14 +61,15 @@ async def compare(source: Reading, target: Reading, tell: Callable[[Compared], N
 
 
 async def _compared(table: Table, source: Reading, target: Reading) -> Compared:
-    left, here = _Side(source.pages(table)), _Side(target.pages(table))
     differs_at: Row | None = None
-    while (ours := await left.next()) is not None:
-        theirs = await here.next()
-        if differs_at is None and ours != theirs:
-            differs_at = table.key(ours)
-    while (theirs := await here.next()) is not None:
-        differs_at = table.key(theirs) if differs_at is None else differs_at
+    async with aclosing(source.pages(table)) as old, aclosing(target.pages(table)) as new:
+        left, here = _Side(old), _Side(new)
+        while (ours := await left.next()) is not None:
+            theirs = await here.next()
+            if differs_at is None and ours != theirs:
+                differs_at = table.key(ours)
+        while (theirs := await here.next()) is not None:
+            differs_at = table.key(theirs) if differs_at is None else differs_at
     return Compared(table.name, left.count, here.count, left.digest(), here.digest(), differs_at)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -154,6 +154,11 @@ class RelocationSuite:
     def target(self) -> House:
         raise LookupError("the test class of a pair makes it")
 
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for store in ("sqlite", "postgres"):
+            monkeypatch.setattr(f"gateway.store.{store}.relocation.PAGE_ROWS", 7)
+
     @pytest.fixture(autouse=True)
     def _disarmed(self) -> Iterator[None]:
         yield
@@ -161,6 +166,7 @@ class RelocationSuite:
 
     # ------------------------------------------------------------------------------------------- what is there
 
+    @pytest.mark.usefixtures("small_pages")
     async def test_rows_of_every_table_come_by_key_each_once_and_from_any_key_on(self, busy: House) -> None:
         left = busy.export()
         await left.open()
@@ -229,11 +235,12 @@ class RelocationSuite:
 
     # ---------------------------------------------------------------------------------------- stopped and begun
 
+    @pytest.mark.usefixtures("small_pages")
     @pytest.mark.parametrize("point", ["relocate.page-written", "relocate.page-kept"])
     async def test_killed_again_and_again_it_goes_on_and_nothing_comes_twice(
         self, busy: House, target: House, point: str
     ) -> None:
-        for count in (1, 3, 5):
+        for count in (1, 9, 20):
             checkpoints.arm(point, count, crash)
             with pytest.raises(Crashed):
                 await move(busy, target)
@@ -266,7 +273,7 @@ class RelocationSuite:
 
     async def test_a_row_that_is_not_the_same_is_found(self, busy: House, target: House) -> None:
         class Forgetful(type(busy.export())):  # type: ignore[misc]
-            async def pages(self, table: Table, after: Row | None = None) -> AsyncIterator[Sequence[Row]]:
+            async def pages(self, table: Table, after: Row | None = None) -> AsyncGenerator[Sequence[Row], None]:
                 async for page in super().pages(table, after):
                     yield page[1:] if table.name == "proofs" else page
 

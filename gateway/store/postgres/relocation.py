@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
@@ -76,7 +76,7 @@ class _Tables:
                 await connection.execute(_PATIENT)
                 yield connection
 
-    async def pages(self, table: Table, after: Row | None = None) -> AsyncIterator[Sequence[Row]]:
+    async def pages(self, table: Table, after: Row | None = None) -> AsyncGenerator[Sequence[Row], None]:
         """Rows by key."""
         travelling = Travelling(table, self._calendars)
         key = () if after is None else travelling.here(after)

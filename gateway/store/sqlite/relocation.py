@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 from io import FileIO
 from pathlib import Path
@@ -42,7 +42,7 @@ class _Tables:
             raise ValueError("not open")
         return self._opened
 
-    async def pages(self, table: Table, after: Row | None = None) -> AsyncIterator[Sequence[Row]]:
+    async def pages(self, table: Table, after: Row | None = None) -> AsyncGenerator[Sequence[Row], None]:
         """Rows by key."""
         key = ", ".join(table.columns[: table.width])
         behind = "" if after is None else f"WHERE ({key}) > ({', '.join('?' * table.width)})"
