@@ -17,10 +17,10 @@ ROUNDS ?= 50
 JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill bench faults demo run states lock clean
+.PHONY: help setup check test kill bench bench-cluster faults demo run states lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install everything into .venv and leave .venv/bin/lgsp (does nothing when up to date)
 
@@ -61,6 +61,9 @@ kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
 
 bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench BENCH='--only latency'
 	@$(BIN)/lgsp bench $(BENCH)
+
+bench-cluster: $(STAMP) ## one and two processes, embedded and over PostgreSQL and RabbitMQ, in one run
+	$(BIN)/python -m tests.measure_cluster
 
 faults: $(STAMP) ## a disk really full and one whose syncs fail, under a running gateway (needs root and strace)
 	$(BIN)/python -m pytest tests/store/test_injected_faults.py tests/store/dying_disk.py

@@ -74,6 +74,13 @@ class PrivateServer:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its first process; the others descend from it. Raises ValueError where it does not run."""
+        if self._process is None:
+            raise ValueError(f"{self.name} is not running")
+        return self._process.pid
+
     def start(self) -> Self:
         """Start it, or start it again with what it kept; returns when it answers. Raises Unavailable."""
         if self.is_running:
