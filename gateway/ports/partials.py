@@ -71,6 +71,12 @@ class Partials(Protocol):
     async def open(self, upload: Upload) -> PartialFile | None:
         """Its file, for one writer at a time; None where another writes it or it is gone."""
 
+    async def want(self, upload: Upload) -> None:
+        """Let whoever writes it, in whatever process, know that another wants to."""
+
+    async def is_wanted(self, upload: Upload) -> bool:
+        """Whether another wants to write it since it was opened."""
+
     async def digest(self, upload: Upload) -> str:
         """SHA-256 (hex) of what has come of it."""
 

@@ -17,13 +17,15 @@ import structlog
 
 from gateway.core.directory import System
 from gateway.core.faults import Busy, Rejected, Text
-from gateway.ports import Clock, HeldFile, Ledger, Partials, Spool, Upload
+from gateway.ports import Clock, HeldFile, Ledger, PartialFile, Partials, Spool, Upload
 from gateway.relay.piece import PATIENCE, Checksum, Piece, Turn, too_large
 
 #: An upload is forgotten a day after its last byte came, whole or not (seconds).
 LIFE: Final = 86400.0
 #: Who comes again has the place of a piece whose sender has been silent for so long (seconds).
 SILENT: Final = 2.0
+#: How often who waits for another process looks whether it made way.
+_LOOKS: Final = 20
 _GRANT_TRIES: Final = 3
 
 log = structlog.get_logger()
@@ -107,13 +109,13 @@ class Uploads:
             if upload.is_kept:
                 return upload
             await self._make_sure_of_room(system, 0, opened=0)
-            file = await self.partials.open(upload)
-            if file is None:
-                raise _busy_elsewhere()
+            file = await self._opened(upload)
             trouble = None
+            listening = asyncio.create_task(self._give_way(upload, turn))
             try:
                 trouble = await Piece(file, turn, upload.size, checksum).write(chunks)
             finally:
+                listening.cancel()
                 await file.close(at=self.clock.now())
             upload = await self._known(system, id)
             if upload.is_whole:
@@ -121,6 +123,32 @@ class Uploads:
             if trouble is not None:
                 raise trouble
             return upload
+
+    async def _opened(self, upload: Upload) -> PartialFile:
+        """Its file; where another process has it whose line is silent, that one makes way. Raises as :meth:`take`."""
+        file = await self.partials.open(upload)
+        if file is not None:
+            return file
+        await self.partials.want(upload)
+        for _ in range(_LOOKS):
+            await asyncio.sleep(SILENT * 2 / _LOOKS)
+            file = await self.partials.open(upload)
+            if file is None:
+                continue
+            if file.offset == upload.offset:
+                return file
+            await file.close(at=self.clock.now())
+            raise _elsewhere(upload.offset, file.offset)
+        raise _busy_elsewhere()
+
+    async def _give_way(self, upload: Upload, turn: Turn) -> None:
+        """End a piece whose line is silent where another process wants to write."""
+        now = asyncio.get_running_loop().time
+        while not turn.is_hurried:
+            await asyncio.sleep(SILENT / 2)
+            with contextlib.suppress(Busy):  # a disk that fails is told to who writes
+                if now() - turn.heard_at >= SILENT and await self.partials.is_wanted(upload):
+                    turn.hurry()
 
     async def drop(self, system: System, id: str) -> None:
         """Forget an upload with its bytes; a file that came whole stays. Raises Rejected ``not-found``."""

@@ -1,8 +1,9 @@
 """Uploads on their way in: one folder a system, a record and a part a file, so that a restart loses no byte.
 
 ``SYSTEM/ID.part`` holds the bytes, ``SYSTEM/ID.json`` what was said about them; the length of the part is the
-offset. What came whole leaves its record in ``SYSTEM/done/`` for a while. A part is locked while it is written, and
-its time of change is the moment of its last byte.
+offset. ``SYSTEM/ID.wanted`` is there while one wants to write whose place another has. What came whole leaves its
+record in ``SYSTEM/done/`` for a while. A part is locked while it is written, and its time of change is the moment of
+its last byte.
 """
 
 from __future__ import annotations
@@ -90,9 +91,21 @@ class UploadFolder:
         if not lock(file):
             file.close()
             return None
+        self._wish(upload).unlink(missing_ok=True)
         known = self._known(upload.id, file)
         self._digests.pop(upload.id, None)  # the writer takes it along
         return Part(file, upload.id, known, self._digests)
+
+    async def want(self, upload: Upload) -> None:
+        """Leave a mark beside the part; whoever opens it takes the mark away."""
+        await on_disk(partial(self._wish(upload).touch, 0o600))
+
+    async def is_wanted(self, upload: Upload) -> bool:
+        """Whether the mark is there."""
+        return await on_disk(self._wish(upload).exists)
+
+    def _wish(self, upload: Upload) -> Path:
+        return self.path(upload).with_suffix(".wanted")
 
     async def digest(self, upload: Upload) -> str:
         """SHA-256 of the part: remembered, or computed from it piece by piece."""
@@ -185,7 +198,7 @@ class UploadFolder:
                         if lock(file):
                             self._forget(part)
                             count += 1
-            for leftover in (*home.glob(f"{_DONE}/*.json"), *home.glob("*.new")):
+            for leftover in (*home.glob(f"{_DONE}/*.json"), *home.glob("*.new"), *home.glob("*.wanted")):
                 with suppress(FileNotFoundError):
                     if leftover.stat().st_mtime < before:
                         leftover.unlink()

@@ -296,7 +296,25 @@ async def test_who_comes_again_has_the_place_of_a_line_that_died_in_silence(
     assert (await quay.take(upload.id, 1000, a_stream(CONTENT[1000:]))).is_kept
 
 
-async def test_another_process_that_writes_it_is_respected(quay: Quay) -> None:
+async def test_who_comes_again_to_another_process_has_that_place_too(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_step, "SILENT", 0.1)
+    upload = await quay.begin()
+    town = quay.town
+    other = Uploads(UploadFolder(quay.folder), town.files, town.ledger, town.clock, quay.limits)
+    said = asyncio.Event()
+    dead = asyncio.create_task(quay.take(upload.id, 0, silent(CONTENT[:1000], said)))
+    await said.wait()
+
+    assert await refused(other.take(town.system(ME), upload.id, 0, a_stream(CONTENT))) == "illegal-state"
+    assert await refused(dead) == "bad-request"
+    assert (await other.take(town.system(ME), upload.id, 1000, a_stream(CONTENT[1000:]))).is_kept
+    assert not list(quay.folder.rglob("*.wanted"))
+
+
+async def test_another_process_that_writes_it_is_respected(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_step, "SILENT", 0.05)
     upload = await quay.begin()
     elsewhere = await UploadFolder(quay.folder).open(upload)
     assert elsewhere is not None
