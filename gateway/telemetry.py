@@ -34,6 +34,7 @@ EVENTS: Final[dict[str, str]] = {
     "request.answered": "a request was answered: its door, its status, how long it took",
     "request.failed": "a request met something unforeseen; the answer carries the same reference",
     "delivery.attempted": "one try of one delivery ended, with everything about it",
+    "delivery.suspected": "its tries ended with the gateway, again and again: tried apart from others, or given up",
     "destination.held": "a destination was put on hold",
     "destination.down": "a destination failed in a row; one delivery probes it now",
     "destination.back": "a destination answers again after an outage",

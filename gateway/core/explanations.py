@@ -232,6 +232,18 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
             "The recipient's developers check their settle step. The bus hands it out again by itself.",
         ),
     ),
+    "poison": Explanation(
+        Text(
+            "Lần thử nào cũng dừng giữa chừng cùng với trục; có thể chính thông điệp này làm trục dừng.",
+            "Each try ended together with the gateway; perhaps this very message is what ends it.",
+        ),
+        _then_replay(
+            "Báo cho nhà phát triển trục, kèm mã lượt chuyển và nhật ký quanh các lần thử; trục đã ngừng thử để các"
+            " thông điệp khác đi tiếp.",
+            "Tell the developers of the bus, with a delivery id and the log around its tries; the bus stopped trying so"
+            " that other messages get through.",
+        ),
+    ),
     "leased-long": Explanation(
         Text("Thời gian giữ đã hết mà chưa ai thu hồi.", "Its lease ended and nobody took it back."),
         Text(

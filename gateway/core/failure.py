@@ -78,6 +78,7 @@ _REFUSED: Final = {413: "too-large", 415: "unsupported"}
 _OF_WORDS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
+        (r"gateway ended during", "poison"),
         (r"no rules lead|rules from .* give invalid data", "untranslatable"),
         (r"no longer registered", "unregistered"),
         (r"cannot say|unwritable|attachments make a file", "unwritable"),

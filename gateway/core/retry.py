@@ -35,6 +35,19 @@ class RetryPolicy:
         return self.first + chance * max(0.0, ceiling - self.first)
 
 
+#: Tries in a row that ended with the gateway that made them, without any answer: so many, and the bus gives up.
+MOST_LAPSED: Final = 6
+
+
+def respite(lapsed: int, chance: float) -> float:
+    """Seconds that a delivery waits after so many tries in a row that ended with their gateway; ``chance`` in [0, 1).
+
+    One interruption is nobody's fault. After more, each delivery waits for a moment of its own within 2, 4, 8, 16
+    seconds: whichever of those under way together it was that ended the gateway is tried apart from the others.
+    """
+    return 0.0 if lapsed < 2 else chance * 2.0 ** min(lapsed - 1, MOST_LAPSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """Try again at ``due`` (seconds since 1970)."""

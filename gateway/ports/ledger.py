@@ -78,8 +78,8 @@ class Ledger(Protocol):
         """Give back leases that ended by ``now``, or (``owner``) every lease of that owner and no other's.
 
         An attempt ``lapsed``, from the claim to the end of the lease, is kept for each; the next lease carries
-        the same number. Returns the deliveries as they are after it: queued, or held where the destination is
-        on hold.
+        the same number, and the cause ``lapsed`` until somebody answers. Returns the deliveries as they are after
+        it: queued, or held where the destination is on hold.
         """
 
     async def expire(self, now: float, *, limit: int = 500) -> list[Delivery]:

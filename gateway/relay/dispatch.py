@@ -23,6 +23,7 @@ from gateway.relay.endings import Endings
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Settlement
+from gateway.relay.suspicion import Suspicion
 from gateway.relay.translate import Translate
 from gateway.telemetry import log
 
@@ -64,9 +65,11 @@ class Dispatch:
     _stopping: bool = False
     _trial: Trial = field(init=False)
     _endings: Endings = field(init=False)
+    _suspicion: Suspicion = field(init=False)
 
     def __post_init__(self) -> None:
         self._trial = Trial(self.directory, self.adapter_of, self.translate, self.settlement, self.proofs, self.clock)
+        self._suspicion = Suspicion(self.ledger, self.settlement, self.clock)
         self._endings = Endings(self.ledger, self.broker, self.outages, self.clock, self.owner, self._written)
 
     async def run(self) -> None:
@@ -137,6 +140,9 @@ class Dispatch:
     async def attempt(self, claim: Claim) -> None:
         """Try one delivery; its end is written with the others of the moment."""
         try:
+            if await self._suspicion.set_aside(claim):
+                self._leave([claim])
+                return
             tried = await self._trial.of(claim)
         except BaseException as error:
             # The lease ends and the delivery is due again: nothing is lost, but somebody must look.

@@ -102,10 +102,11 @@ def _is_stuck(delivery: Delivery, accepted_at: float, now: float) -> bool:
 
 def _symptom(recorded: RecordedDelivery) -> Symptom:
     delivery = recorded.delivery
+    cause = delivery.cause if delivery.state is State.DEAD else None
     if not recorded.attempts:
-        return Symptom(delivery.recipient, delivery.contract, delivery.cause)
+        return Symptom(delivery.recipient, delivery.contract, cause)
     last = recorded.attempts[-1]
-    return Symptom(delivery.recipient, delivery.contract, delivery.cause, last.outcome, last.status, last.detail)
+    return Symptom(delivery.recipient, delivery.contract, cause, last.outcome, last.status, last.detail)
 
 
 def _failed(record: Record, recorded: RecordedDelivery, known: Diagnosis) -> Failed:

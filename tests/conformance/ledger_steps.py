@@ -108,6 +108,18 @@ class Leases(LedgerTale):
             (1, "failed"), (2, "lapsed"), (2, "taken"),
         ]  # fmt: skip
 
+    async def test_the_next_lease_tells_that_the_last_one_lapsed_until_somebody_answers(self, ledger: Ledger) -> None:
+        sent = a_message()
+        await keep(ledger, sent)
+        await lease(ledger)
+        await ledger.lapse(NOW + LEASE)
+
+        (again,) = await lease(ledger, now=NOW + LEASE)
+        assert again.delivery.cause == "lapsed"
+        await step(ledger, again.delivery, Deferred(NOW), attempt=an_attempt(1, outcome="failed"))
+        (answered,) = await lease(ledger, now=NOW + LEASE)
+        assert answered.delivery.cause is None
+
     async def test_a_process_that_starts_takes_back_its_own_leases_and_no_other(self, ledger: Ledger) -> None:
         mine, others = a_message(1), a_message(2)
         await keep(ledger, mine)
