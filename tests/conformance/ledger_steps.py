@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from gateway.core.delivery import Claimed, Deferred, Delivered, GaveUp, Held, Refused, Released, Replayed, State
 from gateway.ports import Attempt, Change, Claim, Ledger
 from tests.build import MORNING, RECIPIENT, SENDER, a_key, a_message, an_attempt, an_audit_row
