@@ -44,13 +44,24 @@ class Saved:
 
 
 def at_store(settings: Settings, store: str | None) -> Settings:
-    """The settings with the ledger at the URL ``store`` where one is given; a password in it goes before a file's."""
-    if store is None:
-        return settings
-    has_password = urlsplit(store).password is not None
-    return replace(
-        settings, store_url=store, store_password_file=None if has_password else settings.store_password_file
-    )
+    """The settings with the ledger at the URL ``store`` where one is given; a password in it goes before a file's.
+
+    Raises Misconfigured where none is given and a PgBouncer stands between: the tools of PostgreSQL change settings
+    of their session, which would stay with connections that others use after them.
+    """
+    if store is not None:
+        file = None if urlsplit(store).password is not None else settings.store_password_file
+        return replace(settings, store_url=store, store_password_file=file, pgbouncer=False)
+    if settings.pgbouncer:
+        raise Misconfigured(
+            "lgsp.toml [store] pgbouncer",
+            Text("Sao lưu và khôi phục không đi qua PgBouncer được", "Backup and restore cannot go through PgBouncer"),
+            Text(
+                "Chỉ thẳng máy chủ PostgreSQL, ví dụ: --store postgresql://lgsp@db:5432/lgsp.",
+                "Name the PostgreSQL server itself, for example: --store postgresql://lgsp@db:5432/lgsp.",
+            ),
+        )
+    return settings
 
 
 def archive_path(settings: Settings, target: Path) -> Path:

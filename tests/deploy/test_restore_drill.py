@@ -290,6 +290,15 @@ def test_another_server_may_be_named_and_no_password_is_told(
     assert not password or password not in made.out + made.err + restored.out + restored.err
 
 
+def test_behind_pgbouncer_the_server_itself_is_asked_for(folder: Path, postgres_url: str, tmp_path: Path) -> None:
+    assert lgsp("-C", folder, "apply").status == 0
+    edit(folder, "lgsp.toml", "[broker]", "pgbouncer = true\n\n[broker]")
+    refused = lgsp("-C", folder, "backup", tmp_path / "cum.tar")
+    assert refused.status == 1
+    assert "--store postgresql://" in refused.err
+    assert lgsp("-C", folder, "backup", tmp_path / "cum.tar", "--store", postgres_url).status == 0
+
+
 def test_a_store_of_another_kind_is_refused(folder: Path, postgres_url: str, tmp_path: Path) -> None:
     assert lgsp("-C", folder, "apply").status == 0
     assert lgsp("-C", folder, "backup", tmp_path / "cum.tar").status == 0
