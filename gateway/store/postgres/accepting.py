@@ -32,16 +32,15 @@ _DELIVERIES: Final = {"seq": "int8", "message_seq": "int8", **FIXED, **MOVING}
 #: messages in their order; a message's number is lower than those of its deliveries.
 _TAKE: Final = f"""
 WITH numbers AS MATERIALIZED (
-  SELECT place, nextval('seq') AS seq FROM generate_series(1, ${len(_IDS) + 1}::int) AS place
+  SELECT ARRAY(SELECT nextval('seq') FROM generate_series(1, ${len(_IDS) + 1}::int)) AS seqs
 ), taken AS (
   INSERT INTO ids (message_seq, {", ".join(_IDS)})
-    SELECT n.seq, {", ".join(f"i.{name}" for name in _IDS)}
-      FROM unnest({arrays(_IDS.values())}) WITH ORDINALITY AS i ({", ".join(_IDS)}, place)
-      JOIN numbers n ON n.place = i.place ORDER BY i.key
+    SELECT n.seqs[i.place], {", ".join(f"i.{name}" for name in _IDS)}
+      FROM unnest({arrays(_IDS.values())}) WITH ORDINALITY AS i ({", ".join(_IDS)}, place), numbers n ORDER BY i.key
     ON CONFLICT (key) DO NOTHING RETURNING message_seq
 )
 SELECT
-  ARRAY(SELECT seq FROM numbers ORDER BY place),
+  (SELECT seqs FROM numbers),
   ARRAY(SELECT message_seq FROM taken),
   ARRAY(SELECT w.lane FROM unnest(${len(_IDS) + 2}::text[]) AS w (lane)
     CROSS JOIN LATERAL (SELECT FROM deliveries d WHERE d.lane IS NOT NULL AND d.lane = w.lane LIMIT 1) AS any_open),

@@ -82,9 +82,9 @@ class PostgresLedger:
         self._writer.start()
 
     async def close(self) -> None:
-        await self._writer.stop()
         if self._house is not None:
             await self._house
+        await self._writer.stop()
         await self._database.close()
 
     def _not_opened(self, error: BaseException) -> BaseException:

@@ -44,50 +44,49 @@ _NO_ATTEMPT: Final = (None,) * len(_ATTEMPT)
 _SAME: Final = (
     f"({', '.join(f'd.{name}' for name in MOVING)}) IS NOT DISTINCT FROM ({', '.join(f'a.{name}' for name in _BEFORE)})"
 )
-_KEPT: Final = f"seq, message_seq, leased_at, {', '.join(FIXED)}"
-_RIGHTS: Final = """
-  INSERT INTO file_rights (sha256, system)
-    SELECT f.sha256, g.recipient FROM gone g JOIN asked a USING (place) JOIN message_files f USING (message_seq)
-      WHERE a.after_state = 'delivered' ORDER BY 1, 2
-    ON CONFLICT DO NOTHING
-"""
-#: What is over leaves for ``ended``; everything that comes with a step is written only where the step is. Answers the
-#: places of those that were written and, where one ended, what heads its lane now if that is blocked.
+_KEPT: Final = ("seq", "message_seq", "leased_at", *FIXED)
+#: What comes with a step: written only where the step is.
+_WITH: Final = ("place", "before_owes_outcome", "after_owes_outcome", *_ATTEMPT, "leaf", "proof")
+_RETURNED: Final = ", ".join(f"a.{name}" for name in _WITH)
+_ALL_RETURNED: Final = ", ".join(f"a.{name}" for name in dict.fromkeys((*_AFTER, *_WITH)))
+#: What is over leaves for ``ended``. Answers the places of those that were written and, where one ended, what heads its
+#: lane now if that is blocked.
 _RECORD: Final = f"""
 WITH asked AS MATERIALIZED (
   SELECT * FROM unnest({arrays(_ASKED.values())}) AS a ({", ".join(_ASKED)})
 ), gone AS (
   DELETE FROM deliveries d USING asked a WHERE a.is_over AND d.id = a.id AND {_SAME}
-    RETURNING {", ".join(f"d.{name}" for name in _KEPT.split(", "))}, a.place
+    RETURNING {", ".join(f"d.{name}" for name in _KEPT)}, {_ALL_RETURNED}
 ), moved AS (
   UPDATE deliveries d SET {", ".join(f"{name} = a.after_{name}" for name in MOVING)}
-    FROM asked a WHERE NOT a.is_over AND d.id = a.id AND {_SAME} RETURNING d.seq, a.place
+    FROM asked a WHERE NOT a.is_over AND d.id = a.id AND {_SAME} RETURNING d.seq, {_RETURNED}
 ), over AS (
-  INSERT INTO ended ({_KEPT}, {", ".join(MOVING)})
-    SELECT {", ".join(f"g.{name}" for name in _KEPT.split(", "))}, {", ".join(f"a.{name}" for name in _AFTER)}
-      FROM gone g JOIN asked a USING (place)
+  INSERT INTO ended ({", ".join(_KEPT)}, {", ".join(MOVING)})
+    SELECT {", ".join(_KEPT)}, {", ".join(_AFTER)} FROM gone
 ), written AS (
-  SELECT seq, place, lane FROM gone UNION ALL SELECT seq, place, NULL FROM moved
+  SELECT seq, lane, {", ".join(_WITH)} FROM gone UNION ALL SELECT seq, NULL, {", ".join(_WITH)} FROM moved
 ), tried AS (
   INSERT INTO attempts (seq, delivery_seq, {", ".join(_ATTEMPT)})
-    SELECT nextval('seq'), w.seq, {", ".join(f"a.{name}" for name in _ATTEMPT)}
-      FROM written w JOIN asked a USING (place) WHERE a.number IS NOT NULL
+    SELECT nextval('seq'), seq, {", ".join(_ATTEMPT)} FROM written WHERE number IS NOT NULL
 ), logged AS (
   INSERT INTO journal (seq, size, kind, bodies)
-    SELECT nextval('seq'), count(*), 'receipt', array_agg(a.leaf ORDER BY place)
-      FROM written w JOIN asked a USING (place) WHERE a.leaf IS NOT NULL HAVING count(*) > 0
+    SELECT nextval('seq'), count(*), 'receipt', array_agg(leaf ORDER BY place) FROM written WHERE leaf IS NOT NULL
+      HAVING count(*) > 0
 ), proven AS (
-  INSERT INTO proofs (delivery_seq, proof)
-    SELECT w.seq, a.proof FROM written w JOIN asked a USING (place) WHERE a.proof IS NOT NULL
+  INSERT INTO proofs (delivery_seq, proof) SELECT seq, proof FROM written WHERE proof IS NOT NULL
     ON CONFLICT (delivery_seq) DO UPDATE SET proof = excluded.proof
 ), owed AS (
-  INSERT INTO outcomes (delivery_seq, leaf)
-    SELECT w.seq, a.leaf FROM written w JOIN asked a USING (place) WHERE a.after_owes_outcome
+  INSERT INTO outcomes (delivery_seq, leaf) SELECT seq, leaf FROM written WHERE after_owes_outcome
     ON CONFLICT (delivery_seq) DO UPDATE SET leaf = coalesce(excluded.leaf, outcomes.leaf)
 ), settled AS (
-  DELETE FROM outcomes o USING written w JOIN asked a USING (place)
-    WHERE a.before_owes_outcome AND NOT a.after_owes_outcome AND o.delivery_seq = w.seq
-), granted AS ({_RIGHTS})
+  DELETE FROM outcomes o USING written w
+    WHERE w.before_owes_outcome AND NOT w.after_owes_outcome AND o.delivery_seq = w.seq
+), granted AS (
+  INSERT INTO file_rights (sha256, system)
+    SELECT f.sha256, g.recipient FROM gone g JOIN message_files f USING (message_seq)
+      WHERE g.after_state = 'delivered' ORDER BY 1, 2
+    ON CONFLICT DO NOTHING
+)
 SELECT w.place, h.* FROM written w LEFT JOIN LATERAL (
   SELECT {DELIVERY}, d.seq FROM deliveries d WHERE d.lane IS NOT NULL AND d.lane = w.lane AND d.seq <> w.seq
     ORDER BY d.seq LIMIT 1
