@@ -20,6 +20,7 @@ from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.backfills import SqliteBackfills
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_delivery, a_key, a_message, an_attempt, an_audit_row
+from tests.emptied import emptied
 
 NOW = MORNING + 3600
 LATE = "H33.40/dms"
@@ -363,10 +364,8 @@ class TestSqliteBackfills(DurableBackfillsSuite):
 
 
 class TestPostgresBackfills(DurableBackfillsSuite):
-    @pytest.fixture(autouse=True)
-    def _database(self, postgres_url: str) -> None:
-        self.url = postgres_url
-
-    def new(self, folder: Path) -> Office:
-        ledger = PostgresLedger(self.url)
-        return Office(ledger, PostgresBackfills(ledger))
+    @pytest.fixture
+    async def office(self, postgres_suite_url: str) -> AsyncIterator[Office]:
+        ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Office(ledger, PostgresBackfills(ledger))
+        await ledger.close()

@@ -18,6 +18,7 @@ from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.sqlite.failures import SqliteFailures
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_message, an_audit_row
+from tests.emptied import emptied
 
 NOW = MORNING + 60
 OTHER = "H33.09/dms"
@@ -209,10 +210,8 @@ class TestSqliteFailures(FailuresSuite):
 
 
 class TestPostgresFailures(FailuresSuite):
-    @pytest.fixture(autouse=True)
-    def _database(self, postgres_url: str) -> None:
-        self.url = postgres_url
-
-    def new(self, folder: Path) -> Ward:
-        ledger = PostgresLedger(self.url)
-        return Ward(ledger, PostgresFailures(ledger))
+    @pytest.fixture
+    async def ward(self, postgres_suite_url: str) -> AsyncIterator[Ward]:
+        ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Ward(ledger, PostgresFailures(ledger))
+        await ledger.close()

@@ -23,6 +23,7 @@ from gateway.store.sqlite.failures import SqliteFailures
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.replays import SqliteReplays
 from tests.build import MORNING, RECIPIENT, a_message, an_audit_row
+from tests.emptied import emptied
 
 NOW = MORNING + 60
 OTHER = "H33.09/dms"
@@ -321,10 +322,8 @@ class TestSqliteReplays(ReplaysSuite):
 
 
 class TestPostgresReplays(ReplaysSuite):
-    @pytest.fixture(autouse=True)
-    def _database(self, postgres_url: str) -> None:
-        self.url = postgres_url
-
-    def new(self, folder: Path) -> Ward:
-        ledger = PostgresLedger(self.url)
-        return Ward(ledger, PostgresFailures(ledger), PostgresReplays(ledger))
+    @pytest.fixture
+    async def ward(self, postgres_suite_url: str) -> AsyncIterator[Ward]:
+        ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Ward(ledger, PostgresFailures(ledger), PostgresReplays(ledger))
+        await ledger.close()
