@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, State
 
-#: Rows in one statement at most: few distinct statements, each prepared once.
+#: Rows in one statement at most (a power of two): few distinct statements, each prepared once.
 CHUNK: Final = 64
 #: Conditions of the partial indexes: a question must spell them the same, else SQLite does not use the index.
 #: Deliveries that keep their lane waiting; what ends by itself where it expires; what an operator asks about.
@@ -70,9 +70,15 @@ INSERT_DELIVERY: Final = (
 
 
 def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """The rows, at most CHUNK at a time."""
-    for start in range(0, len(rows), CHUNK):
-        yield rows[start : start + CHUNK]
+    """The rows, at most CHUNK at a time and always a power of two.
+
+    Each number of rows is a statement of its own, which stays in memory, prepared and with its last values bound.
+    """
+    start = 0
+    while start < len(rows):
+        size = min(CHUNK, 1 << (len(rows) - start).bit_length() - 1)
+        yield rows[start : start + size]
+        start += size
 
 
 @lru_cache(maxsize=1024)
