@@ -52,7 +52,7 @@ class Keyring:
                 part.write_text(self.certificate.pem, encoding="ascii")
                 part.replace(path)
         except OSError:
-            return False
+            return path.exists()  # another process of this gateway may just have put it there
         return True
 
     def jwks(self) -> Mapping[str, Any]:
