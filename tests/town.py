@@ -8,6 +8,7 @@ leaves the process, and what is tested are the product's own steps.
 from __future__ import annotations
 
 import asyncio
+import io
 import hashlib
 import json
 import uuid
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -120,9 +121,11 @@ class Shelf:
         """Keep a whole file."""
         self.content[sha256] = await asyncio.to_thread(whole.read_bytes)
 
-    def path(self, sha256: str) -> Path:
-        """Where the bytes would be, were they on a disk."""
-        return Path("/shelf", sha256)
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes."""
+        if sha256 not in self.content:
+            raise FileNotFoundError(sha256)
+        return io.BytesIO(self.content[sha256])
 
     def is_present(self, sha256: str) -> bool:
         """Whether the bytes are held."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from aiohttp import hdrs, web
@@ -32,9 +31,10 @@ async def file(request: web.Request) -> web.StreamResponse:
     headers: dict[str, str] = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: "private, max-age=31536000, immutable"}
     if _names(request.headers.get(hdrs.IF_NONE_MATCH), tag):
         return web.Response(status=304, headers=headers)
-    source = await asyncio.to_thread(_opened, doors.spool.path(sha256))
-    if source is None:
-        raise not_found()
+    try:
+        source = await asyncio.to_thread(doors.spool.open, sha256)
+    except FileNotFoundError:
+        raise not_found() from None
     try:
         return await _send(request, source, held, headers)
     finally:
@@ -70,13 +70,6 @@ async def _send(request: web.Request, source: BinaryIO, held: HeldFile, headers:
             return response
     await response.write_eof()
     return response
-
-
-def _opened(path: Path) -> BinaryIO | None:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        return None
 
 
 def _names(header: str | None, tag: str) -> bool:

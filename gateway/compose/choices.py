@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from gateway.config.settings import Settings
 from gateway.config.whereabouts import LOCAL
-from gateway.ports import Broker, Ledger
+from gateway.core.faults import Misconfigured, Text
+from gateway.ports import Broker, Ledger, Spool
 from gateway.ports.backfills import Backfills
 from gateway.ports.copies import Copies, Server
 from gateway.ports.failures import Failures
@@ -31,6 +32,7 @@ __all__ = [
     "looking",
     "open_broker",
     "open_ledger",
+    "open_spool",
     "peers_of",
     "server_of",
     "stand_in",
@@ -85,6 +87,26 @@ def open_broker(settings: Settings, known: Callable[[], Iterable[str]]) -> Broke
     from gateway.broker.rabbitmq import RabbitBroker
 
     return RabbitBroker(settings.broker_whereabouts(), settings.process, known=known)
+
+
+def open_spool(settings: Settings) -> Spool:
+    """Where the settings keep files; raises Misconfigured where they cannot be kept there."""
+    if settings.storage is None:
+        from gateway.store.files import Files
+
+        return Files(settings.files_folder)
+    try:
+        from gateway.store.bucket import Bucket, Place
+    except ModuleNotFoundError:
+        raise Misconfigured(
+            "lgsp.toml [files] url",
+            Text("Chưa cài phần kho tệp S3", "What speaks to S3-compatible storage is not installed"),
+            Text("Quản trị viên cài lienthong[s3].", "The administrator installs lienthong[s3]."),
+        ) from None
+    kept = settings.storage
+    key, secret = kept.keys()
+    place = Place(kept.bucket, kept.prefix, kept.endpoint, kept.region, key, secret)
+    return Bucket(place, settings.files_folder / "incoming")
 
 
 def failures_and_replays(ledger: Ledger) -> tuple[Failures, Replays]:

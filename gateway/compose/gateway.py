@@ -18,7 +18,7 @@ from gateway.api.door import port_taken
 from gateway.api.listener import GuardedSite
 from gateway.api.siblings import Siblings
 from gateway.compose.asked import operate_on
-from gateway.compose.choices import open_ledger
+from gateway.compose.choices import open_ledger, open_spool
 from gateway.compose.picture import built_in_catalog, picture_of
 from gateway.compose.wiring import Steps
 from gateway.config.settings import Settings
@@ -27,7 +27,6 @@ from gateway.core.faults import Misconfigured
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
 from gateway.relay.company import BEAT
-from gateway.store.files import Files
 from gateway.trust.keyring import Keyring
 
 _REGISTRY_EVERY: Final = 1.0
@@ -78,7 +77,7 @@ class Gateway(Steps):
             version, rows = await ledger.registry()
             picture = picture_of(settings, version, rows, built_in)
             opened = cls(
-                settings, ledger, keyring, clock or SystemClock(), Files(settings.files_folder), picture,
+                settings, ledger, keyring, clock or SystemClock(), open_spool(settings), picture,
                 built_in=built_in, family=family,
             )  # fmt: skip
         except BaseException:

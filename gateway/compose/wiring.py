@@ -12,7 +12,7 @@ from gateway.compose.picture import Picture
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
-from gateway.ports import AdapterContext, Broker, Clock, Ledger
+from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
 from gateway.relay.accept import Accept
 from gateway.relay.backfill import Backfill
 from gateway.relay.collect import Collect
@@ -30,7 +30,6 @@ from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.relay.watch import Watch
-from gateway.store.files import Files
 from gateway.store.uploads import UploadFolder
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
@@ -44,7 +43,7 @@ class Steps:
     ledger: Ledger
     keyring: Keyring
     clock: Clock
-    spool: Files
+    spool: Spool
     picture: Picture
     #: The port on which it listens, once it does.
     port: int = 0
@@ -123,11 +122,15 @@ class Steps:
             user_agent=f"lgsp/{gateway.__version__}",
             webhook_signer=self.keyring.webhook,
             read_secret=lambda path: (folder / path).read_bytes(),
-            read_file=lambda sha256: self.spool.path(sha256).read_bytes(),
+            read_file=self._read_file,
             own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
             now=self.clock.now,
             broker_url=self.settings.broker_whereabouts,
         )
+
+    def _read_file(self, sha256: str) -> bytes:
+        with self.spool.open(sha256) as file:
+            return file.read()
 
     def _pushed(self) -> list[str]:
         """Systems to which the bus delivers by itself."""

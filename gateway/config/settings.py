@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
 from gateway.config.sizes import parse_size
+from gateway.config.storage import Storage, judge_storage, storage_of
 from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password, with_user_of
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
@@ -71,6 +73,8 @@ class Settings:
     #: RabbitMQ's management API, over which apply makes the rights of agencies; empty where it is not to be used.
     management_url: str = field(default="", repr=False)
     management_password_file: Path | None = None
+    #: Where files are kept when not in ``files_folder``, which still holds what is on its way in.
+    storage: Storage | None = None
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -215,6 +219,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         broker_password_file=secret("broker"),
         management_url=str(_value(values, "broker", "management")).rstrip("/"),
         management_password_file=secret("broker", "management_password_file"),
+        storage=storage_of(partial(_value, values), folder),
         log_level=level,
         kill_at=kill_at,
     )
@@ -266,7 +271,8 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
     if "public_url" in values["gateway"] and not _is_url(values["gateway"]["public_url"]):
         right = Text('Ví dụ đúng: "https://lgsp.example.vn".', 'For example: "https://lgsp.example.vn".')
         mistake("gateway", "public_url", Text("Địa chỉ không dùng được", "The address cannot be used"), right)
-    mistakes += judge_whereabouts(document, lambda table, key: _value(values, table, key))
+    mistakes += judge_whereabouts(document, partial(_value, values))
+    mistakes += judge_storage(document, partial(_value, values))
     limit = parse_size(str(_value(values, "files", "limit")))
     if not 1 <= limit <= _LARGEST_FILE:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")

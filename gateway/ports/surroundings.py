@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 NO_DELIVERIES: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
@@ -19,8 +19,8 @@ class Spool(Protocol):
     async def adopt(self, whole: Path, sha256: str) -> None:
         """Keep a whole file of the same file system under its digest, for which the caller answers; it stays there."""
 
-    def path(self, sha256: str) -> Path:
-        """Where the bytes are, whether or not they exist."""
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes, to read and seek in; raises FileNotFoundError where they are not held. Blocks."""
 
     def is_present(self, sha256: str) -> bool:
         """Whether the bytes are held."""
@@ -48,7 +48,7 @@ class Broker(Protocol):
         """The same after ``seconds``. A dispatcher that looks at the ledger each tick needs nobody to say it."""
 
     def ring(self, recipients: frozenset[str]) -> None:
-        """This process should look at these recipients again; an empty set just wakes whoever waits in it."""
+        """Let this process look at these recipients again; an empty set just wakes whoever waits in it."""
 
     async def wait(self, timeout: float) -> frozenset[str]:
         """Recipients announced to this process since the last call; returns empty after ``timeout`` seconds.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from gateway.core.faults import Busy, Rejected, Text
 
@@ -50,7 +50,7 @@ class Files:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 gathered += chunk
                 if len(gathered) >= GATHERED:
                     await on_disk(partial(part.write, bytes(gathered)))
@@ -79,9 +79,12 @@ class Files:
 
     def path(self, sha256: str) -> Path:
         """Where the bytes are, whether or not they exist; raises ValueError for what is not a SHA-256 in hex."""
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise ValueError("not a SHA-256 in lower-case hex")
+        checked(sha256)
         return self._folder / sha256[:2] / sha256[2:4] / sha256
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes, to read and seek in; raises FileNotFoundError where they are not held."""
+        return self.path(sha256).open("rb")
 
     def is_present(self, sha256: str) -> bool:
         """Whether the bytes are held."""
@@ -164,10 +167,17 @@ async def on_disk(work: Callable[[], R]) -> R:
             running.exception()  # seen: the cancellation tells the caller enough
         raise
     except OSError as error:
-        raise _disk_fails() from error
+        raise disk_fails() from error
 
 
-def _too_large(limit: int) -> Rejected:
+def checked(sha256: str) -> None:
+    """Raises ValueError for what is not a SHA-256 in hex: nothing else names a file."""
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise ValueError("not a SHA-256 in lower-case hex")
+
+
+def too_large(limit: int) -> Rejected:
+    """The fault of a stream that is longer than agreed."""
     return Rejected(
         "too-large",
         Text(
@@ -177,7 +187,8 @@ def _too_large(limit: int) -> Rejected:
     )
 
 
-def _disk_fails() -> Busy:
+def disk_fails() -> Busy:
+    """The fault of a disk, or storage, that does not take what it should."""
     return Busy(
         "overloaded",
         Text(

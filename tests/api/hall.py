@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import jsonschema
@@ -76,6 +76,10 @@ class FolderSpool:
     def path(self, sha256: str) -> Path:
         """Where the bytes are."""
         return self.folder / sha256
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes."""
+        return self.path(sha256).open("rb")
 
     def is_present(self, sha256: str) -> bool:
         """Whether they are there."""
@@ -249,6 +253,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         MemoryReplays(town.ledger, failures), failures, town.ledger, lambda: town.directory, town.clock,
         lambda: f"op-{uuid.uuid4().hex[:10]}",
     )  # fmt: skip
+
     async def no_sibling() -> bool:
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.api.hall import OPERATOR, Answer, Hall
+from tests.api.hall import OPERATOR, Answer, FolderSpool, Hall
 
 CONTENT = bytes(range(256)) * 40
 ME = "H33.05/dms"
@@ -120,6 +120,7 @@ async def test_a_file_whose_bytes_are_gone_is_not_found(hall: Hall) -> None:
 
 async def test_a_file_that_lost_bytes_is_never_taken_for_whole(hall: Hall) -> None:
     sha256 = await hall.put_file(CONTENT, ME)
+    assert isinstance(hall.town.files, FolderSpool)
     hall.town.files.path(sha256).write_bytes(CONTENT[:100])
 
     with pytest.raises(aiohttp.ClientError):

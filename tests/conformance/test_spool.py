@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.core.faults import Busy, Rejected
 from gateway.ports import Spool
+from gateway.store.bucket import Bucket, Place
 from gateway.store.files import ABANDONED, Files
+from tests.servers.bucket import REGION, PrivateBucket
 
 
 async def a_stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -25,6 +27,11 @@ async def broken(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
     raise ConnectionResetError("the line was cut")
+
+
+def held(spool: Spool, sha256: str) -> bytes:
+    with spool.open(sha256) as file:
+        return file.read()
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -52,7 +59,7 @@ class SpoolSuite:
         )
 
         assert spool.is_present(sha256)
-        assert spool.path(sha256).read_bytes() == content
+        assert held(spool, sha256) == content
 
     async def test_nothing_at_all_is_a_file_too(self, spool: Spool) -> None:
         assert await spool.put(a_stream(), limit=0) == (hashlib.sha256().hexdigest(), 0)
@@ -103,11 +110,11 @@ class SpoolSuite:
 
         for _ in range(2):
             await spool.adopt(whole, sha256)
-            assert spool.path(sha256).read_bytes() == whole.read_bytes() == content
+            assert held(spool, sha256) == whole.read_bytes() == content
 
         assert len(files_in(tmp_path)) == 2
         whole.unlink()
-        assert spool.path(sha256).read_bytes() == content
+        assert held(spool, sha256) == content
         assert await spool.put(a_stream(content), limit=700_000) == (sha256, len(content))
 
     async def test_a_file_that_is_not_there_is_not_adopted(self, spool: Spool, tmp_path: Path) -> None:
@@ -130,6 +137,21 @@ class SpoolSuite:
 class TestFiles(SpoolSuite):
     def new_spool(self, folder: Path) -> Spool:
         return Files(folder)
+
+
+class TestBucket(SpoolSuite):
+    """Beside the folder in which streams gather, objects are counted as files."""
+
+    @pytest.fixture
+    def spool(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spool]:
+        with PrivateBucket() as storage:
+            place = Place(storage.name, "", storage.endpoint, REGION, storage.key, storage.secret)
+            here = files_in
+            monkeypatch.setattr(
+                "tests.conformance.test_spool.files_in",
+                lambda folder: [*here(folder), *(Path(name) for name in storage.objects)],
+            )
+            yield Bucket(place, tmp_path / "incoming")
 
 
 async def test_files_lie_two_levels_deep_and_are_their_owners_alone(tmp_path: Path) -> None:
