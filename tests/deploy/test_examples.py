@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.api.doors import Limits
+from gateway.cli.founding import found_province
 from gateway.config.settings import Settings
 from tests.deploy.reading import DEPLOY, documents
 from tests.province import a_province, settings_of
@@ -121,21 +122,28 @@ def test_a_replaced_gateway_has_the_time_that_it_needs_and_another_is_ready_befo
 
 def test_the_registry_is_applied_before_a_gateway_serves_from_the_same_folder() -> None:
     pod = manifests()["Deployment/lgsp"]["spec"]["template"]["spec"]
-    (before,), (container,) = pod["initContainers"], pod["containers"]
-    assert (before["args"], container["args"]) == (["apply"], ["serve"])
-    assert before["volumeMounts"] == container["volumeMounts"]
-    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    (unpack, apply), (container,) = pod["initContainers"], pod["containers"]
+    assert (apply["args"], container["args"]) == (["apply"], ["serve"])
+    assert apply["volumeMounts"] == container["volumeMounts"]
+    mounted = {mount["name"] for each in (unpack, container) for mount in each["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_what_is_unpacked_is_all_of_the_province_folder_but_keys_and_data(tmp_path: Path) -> None:
+    found_province(tmp_path / "tinh", "H33.14/lgsp")
+    packed = re.search(r"^tar -C tinh -czf tinh.tar.gz (.*)$", (CLUSTER / "README.md").read_text(), re.MULTILINE)
+    assert packed is not None
+    folders = {path.name for path in (tmp_path / "tinh").iterdir() if path.is_dir()}
+    assert {*packed[1].split(), "keys", "var"} == folders, "apply takes away what the folder does not hold"
 
 
 @pytest.mark.parametrize("which", ["initContainers", "containers"])
 def test_a_gateway_may_do_nothing_that_it_need_not(which: str) -> None:
     pod = manifests()["Deployment/lgsp"]["spec"]["template"]["spec"]
-    (container,) = pod[which]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }  # fmt: skip
+    locked = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert [each["securityContext"] for each in pod[which]] == [locked] * len(pod[which])
     assert manifests()["NetworkPolicy/lgsp"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
