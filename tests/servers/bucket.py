@@ -114,7 +114,7 @@ class _Desk(BaseHTTPRequestHandler):
         act = {"PUT": self._put, "POST": self._post, "GET": self._get, "HEAD": self._get, "DELETE": self._delete}
         return act[self.command](key, query, body, headers)
 
-    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _serve
+    do_PUT = do_POST = do_GET = do_HEAD = do_DELETE = _serve  # noqa: N815 - the names that the library calls
 
     def _put(self, key: str, query: dict[str, str], body: bytes, _: dict[str, str]) -> None:
         if "uploadId" in query:
