@@ -18,7 +18,7 @@ from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.partitions import Month
 from gateway.store.postgres.writer import one_by_one
-from tests.build import a_message, an_attempt
+from tests.build import RECIPIENT, a_message, an_attempt
 from tests.conformance.ledger_tale import NOW, keep, lease
 from tests.servers import databases
 from tests.servers.sharing import within
@@ -187,6 +187,20 @@ async def test_bodies_of_a_month_go_and_what_a_repeat_is_stays(ledger: PostgresL
         await _drop(ledger, table, Month.of(seq))
     assert await ledger.find(sent.key) is None
     assert await ledger.accept_many([sent]) == [Accepted(sent.id, sent.recipients, sent.receipt, repeated=True)]
+
+
+async def test_what_has_lost_its_body_is_not_handed_over_and_keeps_nobody_from_working(ledger: PostgresLedger) -> None:
+    lost, other = a_message("lost"), a_message("other", to=("H33.09/dms",))
+    await keep(ledger, lost)
+    ((seq,),) = await run(ledger, "SELECT seq FROM messages")
+    await _drop(ledger, "bodies", Month.of(seq))
+    await ledger.ensure_partitions()
+    await keep(ledger, other)
+
+    claims = await ledger.claim({RECIPIENT: 5, "H33.09/dms": 5}, owner="one", now=NOW, until=NOW + 30)
+
+    assert [claim.envelope for claim in claims] == [other.envelope]
+    assert [each.message for each in await ledger.lapse(NOW + 31) if each.recipient == RECIPIENT] == [lost.key]
 
 
 async def _drop(ledger: PostgresLedger, table: str, month: Month) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,7 +14,6 @@ from gateway.core.envelope import PRIORITIES
 from gateway.ports import Claim
 from gateway.store.postgres import locks
 from gateway.store.postgres.connection import Connection
-from gateway.store.postgres.partitions import Month
 from gateway.store.postgres.rows import DELIVERY, DELIVERY_WIDTH, arrays, columns, delivery_of, move, names_of
 from gateway.store.postgres.writer import Step, one_by_one
 
@@ -112,23 +109,18 @@ async def _lease(connection: Connection, wish: Wish) -> list[Sequence[Any]]:
     return found
 
 
-@lru_cache(maxsize=64)
-def _of_month(month: Month) -> str:
-    # Named by its month: a statement over all months would be planned over all of them, each time.
-    return (
-        "SELECT m.seq, b.envelope, i.id, m.type, m.version, m.digest, i.recipients"
-        f" FROM {month.name('messages')} m JOIN {month.name('bodies')} b ON b.message_seq = m.seq"
-        " JOIN ids i ON i.key = m.key WHERE m.seq = ANY($1::int8[])"
-    )
+#: Each number is given to both tables, so that only the months that are meant are looked into.
+_TOLD: Final = (
+    "SELECT m.seq, b.envelope, i.id, m.type, m.version, m.digest, i.recipients"
+    " FROM messages m JOIN bodies b ON b.message_seq = m.seq JOIN ids i ON i.key = m.key"
+    " WHERE m.seq = ANY($1::int8[]) AND b.message_seq = ANY($1::int8[])"
+)
 
 
 async def _told(connection: Connection, seqs: set[int]) -> dict[int, tuple[Any, ...]]:
     """Number of a message -> what is needed to hand it over."""
-    told: dict[int, tuple[Any, ...]] = {}
-    for month, numbers in groupby(sorted(seqs), key=Month.of):
-        for seq, envelope, *head, recipients in await connection.fetch(_of_month(month), list(numbers)):
-            told[seq] = (envelope, *head, names_of(recipients))
-    return told
+    rows = await connection.fetch(_TOLD, list(seqs)) if seqs else ()
+    return {seq: (envelope, *head, names_of(recipients)) for seq, envelope, *head, recipients in rows}
 
 
 async def _claim(connection: Connection, wishes: Sequence[Wish]) -> list[list[Claim]]:

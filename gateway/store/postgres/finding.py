@@ -24,12 +24,12 @@ SELECT m.key::text, i.id, i.source, m.type, m.version, m.subject, m.accepted_at,
 """
 _SEQ: Final = "SELECT message_seq FROM ids WHERE key = $1"
 _DELIVERIES: Final = f"""
-SELECT {DELIVERY}, d.seq, p.proof, (
+SELECT {DELIVERY}, d.seq, (
     SELECT h.id::text FROM deliveries h WHERE d.state = 'blocked' AND h.lane IS NOT NULL AND h.lane = d.lane
       ORDER BY h.seq LIMIT 1)
-  FROM every_delivery d LEFT JOIN proofs p ON p.delivery_seq = d.seq
-  WHERE d.message_seq = $1 AND d.seq > $1 ORDER BY d.seq
+  FROM every_delivery d WHERE d.message_seq = $1 AND d.seq > $1 ORDER BY d.seq
 """
+_PROOFS: Final = "SELECT delivery_seq, proof FROM proofs WHERE delivery_seq = ANY($1::int8[])"
 _ATTEMPTS: Final = """
 SELECT delivery_seq, number, started_at, ended_at, outcome, status, detail FROM attempts
   WHERE delivery_seq = ANY($1::int8[]) AND seq > $2 ORDER BY seq
@@ -47,13 +47,15 @@ async def find(connection: Connection, key: str) -> Record | None:
     place = {recipient: index for index, recipient in enumerate(named)}
     rows = await connection.fetch(_DELIVERIES, seq)
     rows.sort(key=lambda one: place.get(one[3], len(place)))
+    numbers = [one[DELIVERY_WIDTH] for one in rows]
     attempts = defaultdict(list)
-    for of, *attempt in await connection.fetch(_ATTEMPTS, [one[DELIVERY_WIDTH] for one in rows], seq):
+    for of, *attempt in await connection.fetch(_ATTEMPTS, numbers, seq):
         attempts[of].append(Attempt(*attempt))
+    proofs = dict(await connection.fetch(_PROOFS, numbers))
     recorded = []
     for one in rows:
-        number, proof, blocked_by = one[DELIVERY_WIDTH:]
-        recorded.append(RecordedDelivery(delivery_of(one), tuple(attempts[number]), blocked_by, proof))
+        number, blocked_by = one[DELIVERY_WIDTH:]
+        recorded.append(RecordedDelivery(delivery_of(one), tuple(attempts[number]), blocked_by, proofs.get(number)))
     fields += [named, receipt, tuple(recorded)]
     return Record(*fields)
 

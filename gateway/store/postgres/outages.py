@@ -13,7 +13,7 @@ from gateway.ports import AuditRow
 from gateway.store.postgres import locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.recording import audit
-from gateway.store.postgres.rows import DELIVERY, arrays, columns, delivery_of
+from gateway.store.postgres.rows import DELIVERY, columns, delivery_of
 from gateway.store.postgres.writer import one_by_one
 
 _Asked = tuple[str, float, AuditRow]
@@ -84,39 +84,38 @@ async def _keep_breaker(connection: Connection, asked: tuple[str, Breaker]) -> N
 #: Remember how a destination is.
 BREAKER: Final = one_by_one(_keep_breaker)
 
-_OWING: Final = (
-    f"SELECT {DELIVERY} FROM (SELECT delivery_seq FROM outcomes ORDER BY delivery_seq LIMIT $1) o"
-    " JOIN every_delivery d ON d.seq = o.delivery_seq ORDER BY d.seq"
-)
+_OWING: Final = "SELECT delivery_seq FROM outcomes ORDER BY delivery_seq LIMIT $1"
+_NUMBERED: Final = f"SELECT {DELIVERY} FROM every_delivery d WHERE d.seq = ANY($1::int8[]) ORDER BY d.seq"
+_SEQ: Final = "SELECT seq FROM every_delivery WHERE id = $1"
 
 
 async def owing(connection: Connection, limit: int) -> list[Delivery]:
     """Deliveries that owe their sender an outcome message, oldest first."""
-    return [delivery_of(row) for row in await connection.fetch(_OWING, limit)]
+    # Asked first by themselves: mostly there are none, and by their numbers only their months are looked into.
+    seqs = [seq for (seq,) in await connection.fetch(_OWING, limit)]
+    return [delivery_of(row) for row in await connection.fetch(_NUMBERED, seqs)] if seqs else []
 
 
 async def owed(connection: Connection, delivery: str) -> bytes | None:
     """The payload of the outcome that is owed for a delivery."""
-    leaf: bytes | None = await connection.fetchval(
-        "SELECT o.leaf FROM every_delivery d JOIN outcomes o ON o.delivery_seq = d.seq WHERE d.id = $1", delivery
-    )
+    seq = await connection.fetchval(_SEQ, delivery)
+    leaf: bytes | None = await connection.fetchval("SELECT leaf FROM outcomes WHERE delivery_seq = $1", seq)
     return leaf
 
 
 _STILL: Final = (
-    f"FROM unnest({arrays(['uuid', 'text', 'int4'])}) AS q (id, state, replays)"
-    " WHERE d.id = q.id AND d.state = q.state AND d.replays = q.replays AND d.owes_outcome RETURNING d.seq"
+    "SELECT d.seq FROM {table} d JOIN unnest($1::uuid[], $2::text[], $3::int4[]) AS q (id, state, replays)"
+    " ON d.id = q.id AND d.state = q.state AND d.replays = q.replays WHERE d.owes_outcome"
 )
-_TOLD: Final = f"""
-WITH open AS (UPDATE deliveries d SET owes_outcome = false {_STILL}),
-over AS (UPDATE ended d SET owes_outcome = false {_STILL})
-DELETE FROM outcomes WHERE delivery_seq IN (SELECT seq FROM open UNION ALL SELECT seq FROM over)
-"""
 
 
 async def _told(connection: Connection, deliveries: Sequence[Delivery]) -> None:
     rows = [(delivery.id, delivery.state.value, delivery.replays) for delivery in deliveries]
-    await connection.execute(_TOLD, *columns(rows, 3))
+    for table in ("deliveries", "ended"):
+        still = await connection.fetch(f"{_STILL.format(table=table)} FOR UPDATE OF d", *columns(rows, 3))
+        if seqs := [seq for (seq,) in still]:
+            await connection.execute(f"UPDATE {table} SET owes_outcome = false WHERE seq = ANY($1::int8[])", seqs)
+            await connection.execute("DELETE FROM outcomes WHERE delivery_seq = ANY($1::int8[])", seqs)
 
 
 #: Clear what was owed.
