@@ -76,7 +76,7 @@ class Amqp:
         channel, self._channel = self._channel, None
         if channel is not None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(channel.close(), 1)
+                await asyncio.wait_for(channel.close(), 1.5)
         line, self._line = self._line, None
         if line is not None:
             await line.leave()

@@ -22,7 +22,7 @@ from gateway.core.faults import TimedOut, TransientFailure
 
 #: Seconds in which a connection is open or given up.
 _OPENING: Final = 5.0
-_CLOSING: Final = 2.0
+_CLOSING: Final = 3.0
 #: Seconds after which a line that says nothing is dead.
 _HEARTBEAT: Final = "10"
 
@@ -82,6 +82,8 @@ class Line:
         """A fresh connection; whoever asks while one is being opened waits for that one."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open())
+            # Whoever waited may have given up meanwhile: its failure is then nobody's.
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> AbstractConnection:

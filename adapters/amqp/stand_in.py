@@ -93,7 +93,7 @@ class AmqpDesk:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(AMQPError, OSError):
-                await asyncio.wait_for(connection.close(), 2)
+                await asyncio.wait_for(connection.close(), 5)
 
     def taken(self) -> list[Received]:
         """What it took for good, repeats among them."""

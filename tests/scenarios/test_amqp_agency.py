@@ -93,7 +93,7 @@ async def test_an_accepted_message_reaches_a_consumer_that_can_do_nothing_but_co
     folder: Path, rabbit_url: str
 ) -> None:
     shown = await asyncio.to_thread(lgsp, "-C", folder, "apply")
-    assert (shown.status, shown.err) == (0, "")
+    assert shown.status == 0, shown.err
     assert f"+ tài khoản RabbitMQ {THEM.name}" in shown.out
     desk = AmqpDesk(login(folder, rabbit_url), THEM)
     await desk.start()
