@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -57,8 +58,12 @@ class Head:
                 self.is_plain &= other not in _NOT_PLAIN
 
 
+@lru_cache(maxsize=256)
 def read_head(raw: bytes) -> Head | None:
-    """The head in ``raw`` (all of it, the empty line included); None where it is not a plain post in good form."""
+    """The head in ``raw`` (all of it, the empty line included); None where it is not a plain post in good form.
+
+    A sender says the same again and again: the same bytes are read once, and nobody changes what they say.
+    """
     head = Head()
     try:
         httptools.HttpRequestParser(head).feed_data(raw)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
-from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving, names_of
+from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving, names_of, text_of
 from gateway.store.sqlite.writer import Step
 
 _KNOWN: Final = """
@@ -122,7 +122,7 @@ class _Batch:
         seq = self.last_message
         self.messages.append((
             seq, new.key, new.id, new.source, new.type, new.version, new.subject, new.accepted_at, new.digest,
-            new.repeat_digest, json.dumps(new.recipients, ensure_ascii=False), new.receipt,
+            new.repeat_digest, text_of(new.recipients), new.receipt,
         ))  # fmt: skip
         self.bodies.append((seq, new.envelope))
         if new.receipt_payload:

@@ -32,6 +32,11 @@ DELIVERY: Final = (
 )
 DELIVERY_WIDTH: Final = 21
 
+#: Lists of recipients of so many characters are remembered; longer ones would fill the memory.
+_SHORT: Final = 512
+#: Made once: ``json.dumps`` with options makes one each time.
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 _STATES: Final = {state.value: state for state in State}
 _NAMES: Final = {state: state.value for state in State}
 #: The columns that a step may change.
@@ -81,10 +86,19 @@ def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
         start += size
 
 
-@lru_cache(maxsize=1024)
 def names_of(text: str) -> tuple[str, ...]:
     """The systems in a column of recipients; the same few lists come again and again."""
+    return _names(text) if len(text) <= _SHORT else tuple(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
+
+
+def text_of(names: tuple[str, ...]) -> str:
+    """A column of recipients, as :func:`names_of` reads it."""
+    return _ENCODE(names)
 
 
 @lru_cache(maxsize=1024)
