@@ -14,6 +14,7 @@ from gateway.core.delivery import Delivered
 from gateway.core.faults import Busy, Misconfigured
 from gateway.ports import Accepted, Change, Ledger
 from gateway.store.postgres import connection as connections
+from gateway.store.postgres import locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.writer import Step, one_by_one
@@ -199,6 +200,32 @@ async def test_a_ledger_that_was_closed_says_so_like_one_that_is_away(postgres_s
         await ledger.accept_many([a_message()])
     with pytest.raises(Busy):
         await ledger.due(NOW)
+
+
+async def test_a_gateway_that_stops_in_the_midst_of_a_transaction_does_not_stop_the_others(
+    postgres_suite_url: str, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections._SETTINGS, "idle_in_transaction_session_timeout", "300")
+    stopped = PostgresLedger(postgres_suite_url)
+    await stopped.open()
+    sent, is_held, goes_on = a_message(), asyncio.Event(), asyncio.Event()
+
+    async def stop(connection: Connection, _: None) -> None:
+        await connection.execute("INSERT INTO once VALUES ('half', 1)")
+        is_held.set()
+        await goes_on.wait()
+
+    held = locks.lanes([sent.deliveries[0].lane])
+    call = asyncio.create_task(stopped.write(one_by_one(stop, locks=lambda _: held), None))
+    await is_held.wait()
+
+    await keep(ledger, sent)
+
+    goes_on.set()
+    with pytest.raises(Busy):
+        await call
+    assert await ledger.use_once("half", until=1.0, now=0.0)
+    await stopped.close()
 
 
 # ------------------------------------------------------------------------------------------------------- the writer

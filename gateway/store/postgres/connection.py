@@ -22,12 +22,12 @@ OLDEST_POSTGRES: Final = 14
 _LIMIT: Final = 10.0
 _CONNECT: Final = 5.0
 _TURN: Final = 5.0
-#: What a transaction relies on. A gateway that is stopped in the midst of one keeps its locks no longer than this. What
-#: is asked here is some rows, each an index away: no plan is worth compiling, and none may go through a whole table
-#: because it was small when the plan was made. And a commit is on disk when it is told (also on the standby, where the
-#: server's own settings name one).
+#: What a transaction relies on. A gateway that is stopped in the midst of one loses its locks sooner than the others
+#: give up waiting for them. What is asked here is some rows, each an index away: no plan is worth compiling, and none
+#: may go through a whole table because it was small when the plan was made. And a commit is on disk when it is told
+#: (also on the standby, where the server's own settings name one).
 _SETTINGS: Final = {
-    "idle_in_transaction_session_timeout": "8000",
+    "idle_in_transaction_session_timeout": "4000",
     "lock_timeout": "5000",
     "statement_timeout": "9000",
     "jit": "off",
