@@ -250,6 +250,15 @@ def test_a_newer_database_is_told_and_not_touched(folder: Path) -> None:
     assert severities(findings(folder, "database")) == ["error"]
 
 
+def test_a_ledger_that_moved_to_another_store_is_told_with_its_new_address(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "var/lgsp.db")) as opened:
+        opened.execute("CREATE TABLE gone (address TEXT NOT NULL, at REAL NOT NULL)")
+        opened.execute("INSERT INTO gone VALUES ('postgresql://lgsp@db.example.vn/lgsp', 1)")
+        opened.commit()
+    (found,) = findings(folder, "database")
+    assert (found["severity"], "postgresql://lgsp@db.example.vn/lgsp" in found["do"]["vi"]) == ("error", True)
+
+
 def test_a_database_locked_by_another_program_is_told(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(folder / "var/lgsp.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -83,9 +83,11 @@ def _of_province(settings: Settings, ring: Keyring | None, *, active: bool, thor
     now = time.time()
     kept = store.on_store(settings, now, thorough=thorough)
     found = [*kept.findings, *province.on_registry(settings, kept.version, kept.rows)]
-    places = (settings.store_path.parent, kept.database_bytes), (settings.files_folder, kept.spool_bytes)
+    places = [(settings.files_folder, kept.spool_bytes)]
+    if settings.is_embedded:
+        places.insert(0, (settings.store_path.parent, kept.database_bytes))
     found += machine.on_disks(settings, places)
-    for folder in dict.fromkeys((settings.store_path.parent, settings.files_folder)):
+    for folder in dict.fromkeys(folder for folder, _ in places):
         found += machine.on_writing(settings, folder)
     directory, unreadable = _directory(settings, kept)
     found += unreadable
@@ -103,6 +105,7 @@ def _of_province(settings: Settings, ring: Keyring | None, *, active: bool, thor
 def _directory(settings: Settings, kept: Any) -> tuple[Directory, list[Finding]]:
     from gateway.cli.doctor.province import of_mistakes
     from gateway.config.picture import directory_of
+    from gateway.config.whereabouts import without_password
 
     try:
         return directory_of(kept.rows, gateway=settings.system, version=kept.version), []
@@ -113,7 +116,7 @@ def _directory(settings: Settings, kept: Any) -> tuple[Directory, list[Finding]]
             Finding(
                 "registry",
                 "error",
-                settings.shown(settings.store_path),
+                without_password(settings.store_url),
                 Text(f"Danh mục có dòng không đọc được ({error})", f"A row of the registry cannot be read ({error})"),
                 Text("Chạy lại lgsp apply.", "Run lgsp apply again."),
             )

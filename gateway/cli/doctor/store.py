@@ -23,6 +23,7 @@ from gateway.core.diagnosis import (
     size,
 )
 from gateway.core.faults import Busy, Misconfigured, Text
+from gateway.core.server_diagnosis import on_move
 from gateway.ports import RegistryRow
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Kept:
 
 def on_store(settings: Settings, now: float, *, thorough: bool = False) -> Kept:
     """Everything about database and spool, without changing a row (but for the proof that one can be written)."""
+    if not settings.is_embedded:
+        from gateway.cli.doctor.cluster import on_cluster
+
+        return on_cluster(settings, now)
     from gateway.compose import looking
 
     path, kept = settings.store_path, Kept()
@@ -63,6 +68,7 @@ def on_store(settings: Settings, now: float, *, thorough: bool = False) -> Kept:
             found = looking.shape(connection, path)
             kept.database_bytes = found.size + found.log_size
             kept.findings.append(on_schema(shown, found.schema, found.known))
+            kept.findings += on_move(shown, looking.moving(connection))
             kept.findings += filter(None, [on_log_size(shown, found.log_size)])
             unsound = looking.unsoundness(connection, _THOROUGH if thorough else _PATIENCE)
             kept.findings.append(on_soundness(shown, unsound))

@@ -62,7 +62,7 @@ async def migrate(database: Database, place: str, known: list[Migration], *, is_
             raise moving.being_left(place)
         if (address := await gone_to(connection)) is not None:
             raise moving.gone(place, address)
-        if not is_arriving and await _is_half_there(connection):
+        if not is_arriving and await is_half_there(connection):
             raise moving.half_there(place)
         await connection.execute(_VERSIONS)
         rows = await connection.fetch("SELECT number, name, sha256 FROM schema_versions ORDER BY number")
@@ -89,7 +89,7 @@ async def gone_to(connection: Connection) -> str | None:
     return str(await connection.fetchval("SELECT address FROM gone"))
 
 
-async def _is_half_there(connection: Connection) -> bool:
+async def is_half_there(connection: Connection) -> bool:
     """Whether ``lgsp migrate-store`` has begun to move a ledger in here, and not finished."""
     if await connection.fetchval("SELECT to_regclass('arrival')") is None:
         return False

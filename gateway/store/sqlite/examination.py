@@ -17,7 +17,7 @@ from gateway.core.faults import Busy, Misconfigured
 from gateway.ports import HeldFile, RegistryRow
 from gateway.store.sqlite import registry
 from gateway.store.sqlite.connection import as_busy, as_misconfigured, connect, is_locked
-from gateway.store.sqlite.migrations import migrations
+from gateway.store.sqlite.migrations import gone_to, is_half_there, migrations
 
 #: The states in which a delivery waits for somebody; each is counted in an index that holds nothing else.
 WAITING: Final = (State.QUEUED, State.LEASED, State.HELD, State.BLOCKED, State.DEAD)
@@ -71,6 +71,11 @@ def shape(connection: sqlite3.Connection, path: Path) -> Shape:
     step = 0 if named is None else connection.execute("SELECT max(number) FROM schema_versions").fetchone()[0] or 0
     log = path.with_name(f"{path.name}-wal")
     return Shape(int(step), known_steps(), path.stat().st_size, log.stat().st_size if log.exists() else 0)
+
+
+def moving(connection: sqlite3.Connection) -> tuple[str | None, bool]:
+    """Where the ledger went, where it was left for another store; and whether one is just coming, not whole yet."""
+    return gone_to(connection), is_half_there(connection)
 
 
 def unsoundness(connection: sqlite3.Connection, limit: float) -> list[str] | None:

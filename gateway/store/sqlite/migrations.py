@@ -61,7 +61,7 @@ def migrate(connection: sqlite3.Connection, path: Path, known: list[Migration], 
     try:
         if (address := gone_to(connection)) is not None:
             raise moving.gone(str(path), address)
-        if not is_arriving and _is_half_there(connection):
+        if not is_arriving and is_half_there(connection):
             raise moving.half_there(str(path))
         connection.execute(_VERSIONS)
         rows = connection.execute("SELECT number, name, sha256 FROM schema_versions ORDER BY number").fetchall()
@@ -107,7 +107,7 @@ def gone_to(connection: sqlite3.Connection) -> str | None:
     return str(connection.execute("SELECT address FROM gone").fetchone()[0])
 
 
-def _is_half_there(connection: sqlite3.Connection) -> bool:
+def is_half_there(connection: sqlite3.Connection) -> bool:
     """Whether ``lgsp migrate-store`` has begun to move a ledger into this file, and not finished."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'arrival'").fetchone() is None:
         return False
