@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -50,8 +51,9 @@ async def test_each_tells_the_figures_of_all_by_worker_each_family_once(family: 
         of = [line for line in lines if line.startswith('lgsp_messages_total{outcome="accepted"')]
         assert sorted(line.partition("worker=")[2][:3] for line in of) == ['"1"', '"2"', '"3"']
         assert lines.count("# TYPE lgsp_messages_total counter") == 1
-        start = lines.index("# TYPE lgsp_messages_total counter") + 1
-        assert set(of) <= set(lines[start : start + 3 * len(of)]), "a family's series stand together"
+        behind = lines[lines.index("# TYPE lgsp_messages_total counter") + 1 :]
+        together = itertools.takewhile(lambda line: not line.startswith("#"), behind)
+        assert set(of) <= set(together), "a family's series stand together"
 
 
 async def test_one_alone_tells_its_own_without_a_worker() -> None:
