@@ -33,7 +33,10 @@ from tests.servers.rabbitmq import PrivateRabbit, RabbitApi
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: Where the processes of one run meet.
 _RUN: Final = "LGSP_TEST_RUN"
+_PREFIX: Final = "lgsp-run-"
 _PACKAGES: Final = 900.0
+#: A run's folder without a run is removed by a later one after so long (seconds).
+_STALE: Final = 3600.0
 #: They outlive who started them; not forgotten, so that nobody wonders about their end.
 _KEEPERS: Final[list[subprocess.Popen[bytes]]] = []
 KINDS: Final[dict[str, type[PrivateServer]]] = {"postgres": PrivatePostgres, "rabbitmq": PrivateRabbit}
@@ -52,7 +55,8 @@ class Run:
         joined = os.environ.get(_RUN)
         if joined:
             return cls(Path(joined))
-        folder = Path(tempfile.mkdtemp(prefix="lgsp-run-"))
+        _tidy()
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         folder.chmod(0o711)  # the servers' own folders in it belong to other accounts
         lock = (folder / "alive").open("wb")
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -129,6 +133,15 @@ class Run:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield not path.exists()
             path.touch()
+
+
+def _tidy() -> None:
+    """Remove the folders of runs that were killed before they had any server, whose keeper would have done it."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), (folder / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - folder.stat().st_mtime > _STALE:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _named(kind: str) -> dict[str, str] | None:
