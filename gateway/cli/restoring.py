@@ -172,19 +172,17 @@ def _make_folders(made: Path, head: Mapping[str, Any]) -> None:
 
 
 def _place_data(restored: Restored, scratch: Path, made: Path, settings: Settings) -> None:
-    """Database and files go where the restored lgsp.toml says: within the folder now, elsewhere at the end."""
-    from gateway.store.files import Files
+    """Database and files go where the restored lgsp.toml says: within the folder now, elsewhere at the end.
 
+    But for storage on another machine: what goes there is known by its digest, so too much does no harm.
+    """
     wanted = [(scratch / STORE / _EMBEDDED, settings.store_path)] if settings.is_embedded else []
     came = scratch / "files"
     came.mkdir(exist_ok=True, mode=0o700)
-    arranged = scratch / "arranged"
-    spool = Files(arranged)
-    for path in came.iterdir():
-        target = spool.path(path.name)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.rename(target)
-    wanted.append((arranged, settings.files_folder))
+    if settings.storage is not None:
+        _store_away(settings, came)
+    else:
+        wanted.append((_arranged(scratch, came), settings.files_folder))
     for before, after in wanted:
         if after.is_relative_to(made):
             after.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -199,6 +197,30 @@ def _place_data(restored: Restored, scratch: Path, made: Path, settings: Setting
             )
         else:
             restored.elsewhere.append((before, after))
+
+
+def _arranged(scratch: Path, came: Path) -> Path:
+    """The files as a spool keeps them."""
+    from gateway.store.files import Files
+
+    arranged = scratch / "arranged"
+    spool = Files(arranged)
+    for path in came.iterdir():
+        target = spool.path(path.name)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.rename(target)
+    return arranged
+
+
+def _store_away(settings: Settings, came: Path) -> None:
+    """The files go to the storage that the settings name; one that is there already is the same one."""
+    from gateway.compose import open_spool
+
+    spool = open_spool(settings)
+    with asyncio.Runner() as runner:
+        for path in came.iterdir():
+            if not spool.is_present(path.name):
+                runner.run(spool.adopt(path, path.name))
 
 
 async def _made_ready(settings: Settings, head: Mapping[str, Any]) -> int:

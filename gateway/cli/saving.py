@@ -128,7 +128,8 @@ def _write(settings: Settings, target: Path, copy: Path, copied: Copied, copies:
 def _add_province(settings: Settings, writing: Writing, saved: Saved, *, with_keys: bool) -> None:
     keys = (settings.signing_key, settings.webhook_key, settings.certificate)
     passwords = (settings.store_password_file, settings.broker_password_file, settings.management_password_file)
-    for path in (*keys, *passwords):
+    storage = None if settings.storage is None else settings.storage.key_file
+    for path in (*keys, *passwords, storage):
         if path is not None and not path.is_relative_to(settings.folder):
             saved.left_out.append((str(path), Text("nằm ngoài thư mục tỉnh", "outside the province folder")))
     for path in province_files(settings, saved):
@@ -185,17 +186,24 @@ def _is_archive(path: Path, target: Path) -> bool:
 
 
 def _add_files(settings: Settings, writing: Writing, held: Iterator[tuple[HeldFile, bool]], saved: Saved) -> None:
-    from gateway.store.files import Files
+    from gateway.compose import open_spool
 
-    spool: Files | None = Files(settings.files_folder) if settings.files_folder.is_dir() else None
+    is_there = settings.storage is not None or settings.files_folder.is_dir()
+    spool = open_spool(settings) if is_there else None
     for file, is_named in held:
-        path = None if spool is None else spool.path(file.sha256)
-        if path is None or not path.is_file():
+        try:
+            if spool is None:
+                raise FileNotFoundError
+            source = spool.open(file.sha256)
+        except FileNotFoundError:
             if is_named:
                 saved.missing.append(file.sha256)
             continue
-        if writing.add(f"files/{file.sha256}", path) != file.sha256:
-            saved.missing.append(file.sha256)
+        with source:
+            # Storage shows an object whole or not at all; of a file on a disk one never knows.
+            size = file.size if settings.storage is not None else os.fstat(source.fileno()).st_size
+            if writing.pour(f"files/{file.sha256}", source, size) != file.sha256:
+                saved.missing.append(file.sha256)
 
 
 def said_of(saved: Saved) -> Sequence[Text]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         known_steps,
         looking,
         open_ledger,
+        open_spool,
         server_of,
         stand_in,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "known_steps",
     "looking",
     "open_ledger",
+    "open_spool",
     "operate_on",
     "operations_on",
     "picture_of",
@@ -43,7 +45,16 @@ __all__ = [
 _HOME: Final = {
     **dict.fromkeys(("operate_on", "operations_on", "requests_on"), "asked"),
     **dict.fromkeys(
-        ("copies_of", "failures_and_replays", "known_steps", "looking", "open_ledger", "server_of", "stand_in"),
+        (
+            "copies_of",
+            "failures_and_replays",
+            "known_steps",
+            "looking",
+            "open_ledger",
+            "open_spool",
+            "server_of",
+            "stand_in",
+        ),
         "choices",
     ),
     **dict.fromkeys(("Gateway", "running"), "gateway"),

@@ -21,7 +21,7 @@ from tests.servers.packages import binary
 
 CLUSTER = DEPLOY / "cluster"
 KUBERNETES = CLUSTER / "kubernetes"
-BLOCK = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"^ *```toml\n(.*?)```", re.DOTALL | re.MULTILINE)
 
 
 @cache

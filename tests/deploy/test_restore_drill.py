@@ -36,6 +36,7 @@ from tests.cli.living import at_a_free_port, living
 from tests.cli.test_story import DOCUMENT
 from tests.province import a_province, edit
 from tests.servers import databases
+from tests.servers.bucket import PrivateBucket
 from tests.servers.packages import binary
 from tests.servers.sharing import within
 
@@ -243,6 +244,26 @@ def test_after_losing_everything_each_acknowledged_message_is_there_and_is_deliv
         assert [each["state"] for each in shown.json["deliveries"]] == ["delivered"]
     held = Files(folder / "var/files").path(sha256).read_bytes()
     assert hashlib.sha256(held).hexdigest() == sha256
+
+
+def test_files_that_lie_in_storage_are_in_the_archive_and_go_back_there(
+    folder: Path, postgres_url: str, postgres_server: str, tmp_path: Path
+) -> None:
+    sha256 = asyncio.run(keep_file(postgres_url, folder))
+    where = f"tinh/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    with PrivateBucket() as storage:
+        (folder / "keys/files.key").write_text(f"{storage.key}\n{storage.secret}\n")
+        told = f'url = "s3://{storage.name}/tinh"\nendpoint = "{storage.endpoint}"\nkey_file = "keys/files.key"'
+        edit(folder, "lgsp.toml", 'folder = "var/files"', f'folder = "var/files"\n{told}')
+        storage.objects[where] = SCAN
+        assert lgsp("-C", folder, "backup", tmp_path / "cum.tar").status == 0
+        lost(postgres_url, postgres_server, folder)
+        storage.objects.clear()
+
+        restored = lgsp("restore", tmp_path / "cum.tar", folder)
+
+        assert restored.status == 0, restored.err
+        assert storage.objects == {where: SCAN}
 
 
 def test_a_database_that_is_not_empty_is_left_alone(folder: Path, postgres_url: str, tmp_path: Path) -> None:
