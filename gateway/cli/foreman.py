@@ -26,6 +26,8 @@ from gateway.telemetry import log
 #: A worker may take this long until it is ready, and until it has ended (seconds); less than a service manager allows.
 READY_WITHIN: Final = 60.0
 ENDED_WITHIN: Final = 14.0
+#: A worker that gives no sign of life for so long (seconds) is as good as dead; see ``serving.SIGN_OF_LIFE``.
+SILENT: Final = 60.0
 #: One that dies is replaced after this, and after twice as long each time it does not live for a while (seconds).
 _REST: Final = 0.2
 _LONGEST_REST: Final = 10.0
@@ -41,6 +43,7 @@ class Worker:
     number: int
     process: asyncio.subprocess.Process
     began: float
+    heard_at: float
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     has_ended: asyncio.Event = field(default_factory=asyncio.Event)
     #: It ends because we said so.
@@ -71,6 +74,7 @@ class Foreman:
     family: Path
     tell: Callable[[str], None]
     environment: Mapping[str, str]
+    patience: float = SILENT
     _workers: dict[int, Worker] = field(default_factory=dict)
     _resting: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -91,9 +95,9 @@ class Foreman:
         if begun.done() and (status := begun.result()) is not None:
             stopped.cancel()
             return status
-        renewing = asyncio.ensure_future(self._renew_when(renew))
+        others = [asyncio.ensure_future(each) for each in (self._renew_when(renew), self._end_the_silent())]
         await stopped
-        for each in (begun, renewing):
+        for each in (begun, *others):
             each.cancel()
         return await self._end()
 
@@ -115,6 +119,16 @@ class Foreman:
             await asked.wait()
             asked.clear()
             await self._renew()
+
+    async def _end_the_silent(self) -> None:
+        """Kill workers that stand still: what holds them up would hold up their end, too."""
+        while True:
+            await asyncio.sleep(self.patience / 10)
+            for worker in self._workers.values():
+                if worker.is_ready.is_set() and time.monotonic() - worker.heard_at > self.patience:
+                    log.error("worker.silent", worker=worker.number, patience=self.patience)
+                    with suppress(ProcessLookupError):
+                        worker.process.kill()
 
     async def _renew(self) -> None:
         """Let a new worker begin for each old one before that one ends; keep the old ones where a new one does not."""
@@ -160,7 +174,8 @@ class Foreman:
                 *self.command, "--seat", *seat, env=self._environment_of(number), stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(self.door.fileno(), theirs.fileno()),
             )  # fmt: skip
-        worker = self._workers[number] = Worker(number, process, time.monotonic())
+        now = time.monotonic()
+        worker = self._workers[number] = Worker(number, process, began=now, heard_at=now)
         self._attend(self._listen(worker, ours))
         self._attend(self._watch(worker))
         return worker
@@ -176,6 +191,7 @@ class Foreman:
         reader, writer = await asyncio.open_connection(sock=line)
         with suppress(ConnectionError):
             while word := (await reader.readline()).decode("ascii", "replace").strip():
+                worker.heard_at = time.monotonic()
                 if word == "READY=1":
                     worker.is_ready.set()
                 elif word.startswith("WATCHDOG="):

@@ -22,6 +22,8 @@ from gateway.ports import AuditRow
 
 #: Objects made and not freed before the garbage collector looks at the young ones.
 _COLLECT_AFTER: Final = 20_000
+#: How often a worker tells its foreman that it works, at least (seconds).
+SIGN_OF_LIFE: Final = 5.0
 
 
 class Seat(NamedTuple):
@@ -47,7 +49,7 @@ async def serve(
     """Run until SIGTERM or SIGINT; raises Misconfigured where it cannot start.
 
     ``tell`` hears READY=1 and STOPPING=1, and WATCHDOG=1 every ``heartbeat`` seconds while it works. With a ``seat``
-    the foreman hears it instead, and that it is gone ends the process, too.
+    the foreman hears it instead, every five seconds at least, and that it is gone ends the process, too.
     """
     lines = telemetry.Gathering(sys.stderr, shared=seat is not None)
     telemetry.set_up(level=settings.log_level, stream=lines, for_good=True)
@@ -55,12 +57,12 @@ async def serve(
         if seat is None:
             await _serve(settings, tell, heartbeat, asyncio.Event())
         else:
-            await _serve_at(seat, replace(settings, worker=seat.number), heartbeat)
+            await _serve_at(seat, replace(settings, worker=seat.number), min(heartbeat or SIGN_OF_LIFE, SIGN_OF_LIFE))
     finally:
         lines.close()
 
 
-async def _serve_at(seat: Seat, settings: Settings, heartbeat: float | None) -> None:
+async def _serve_at(seat: Seat, settings: Settings, heartbeat: float) -> None:
     stopped = asyncio.Event()
     with _inherited(seat.door) as door, _inherited(seat.line) as line:
 
