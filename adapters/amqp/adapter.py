@@ -18,8 +18,8 @@ from aio_pika.abc import AbstractChannel, AbstractMessage
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 from yarl import URL
 
-from adapters.amqp.line import Line, late, line_to, told
-from adapters.amqp.settlement import Settlement, Settlements
+from adapters.amqp.line import Line, line_to, told
+from adapters.amqp.settlement import Settlements
 from gateway.core.agency_queue import EXCHANGE, AgencyQueue
 from gateway.core.faults import Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
 from gateway.core.jws import signature_of
@@ -54,15 +54,24 @@ class Amqp:
         """Put one message into the queue; with ``receipt``, wait for the system's word. Raises as the port says."""
         if len(parcel.body) > self._largest:
             raise PermanentFailure(f"the recipient reads no message over {self._largest} bytes")
+        delivery = parcel.delivery
+        said = self._settlements.said(delivery)
+        if said is not None:
+            return said.judged()
+        silence = "RabbitMQ did not confirm"
+        word = self._settlements.expect(delivery) if self._queue.settles else None
         try:
             async with asyncio.timeout(self._timeout):
-                if not self._queue.settles:
-                    return await self._put(parcel)
-                return (await self._settled(parcel)).judged()
-        except TimedOut:
-            raise
+                await self._put(parcel)
+                if word is None:
+                    return HandedOver()
+                silence = "the recipient said nothing"
+                settlement = await word
         except TimeoutError:
-            raise late(self._timeout) from None
+            raise TimedOut(f"{silence} within {self._timeout:g} s") from None
+        finally:
+            self._settlements.forget(delivery)
+        return settlement.judged()
 
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:  # noqa: ARG002 - the port's shape
         """Nothing: such a system sends for itself."""
@@ -83,7 +92,7 @@ class Amqp:
 
     # ------------------------------------------------------------------------------------------ handing over
 
-    async def _put(self, parcel: Parcel) -> HandedOver:
+    async def _put(self, parcel: Parcel) -> None:
         """Publish and wait for the broker's word that the queue's majority holds the message."""
         with told():
             channel = await self._open_channel()
@@ -99,19 +108,6 @@ class Amqp:
                     "the recipient's queue takes no more: it is full, as the recipient fetches too little, "
                     "or most of its nodes are away"
                 ) from None
-        return HandedOver()
-
-    async def _settled(self, parcel: Parcel) -> Settlement:
-        """What the system says of the message, be it what it said of an earlier attempt after that was given up."""
-        said = self._settlements.said(parcel.delivery)
-        if said is not None:
-            return said
-        word = self._settlements.expect(parcel.delivery)
-        try:
-            await self._put(parcel)
-            return await word
-        finally:
-            self._settlements.forget(parcel.delivery)
 
     def _message(self, parcel: Parcel) -> AbstractMessage:
         stamp = int(self._context.now())

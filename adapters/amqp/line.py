@@ -18,7 +18,7 @@ from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenti
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 from yarl import URL
 
-from gateway.core.faults import TimedOut, TransientFailure
+from gateway.core.faults import TransientFailure
 
 #: Seconds in which a connection is open or given up.
 _OPENING: Final = 5.0
@@ -125,8 +125,3 @@ def told() -> Iterator[None]:
         if task is not None and task.cancelling():
             raise
         raise TransientFailure("the connection to RabbitMQ broke") from None
-
-
-def late(seconds: float) -> TimedOut:
-    """The failure of what RabbitMQ neither took nor refused in time."""
-    return TimedOut(f"RabbitMQ did not confirm within {seconds:g} s")

@@ -17,7 +17,7 @@ Verdict = Literal["taken", "refused", "later"]
 REASON: Final = "lgsp-reason"
 RETRY_AFTER: Final = "lgsp-retry-after"
 
-#: Settlements kept for deliveries that nobody waits for any more: their next attempt finds them.
+#: What was taken while nobody waited for the word: the next attempt finds it.
 _KEPT: Final = 1000
 _LARGEST_RECEIPT: Final = 16 * 1024
 _LONGEST_REASON: Final = 200
@@ -96,6 +96,9 @@ class Settlements:
         waiting = self._waiting.get(delivery)
         if waiting is not None and not waiting.done():
             waiting.set_result(settlement)
+            return
+        if settlement.verdict != "taken":
+            # Asked again, e.g. after a replay, the recipient may say otherwise; only what it took stays taken.
             return
         self._kept[delivery] = settlement
         self._kept.move_to_end(delivery)

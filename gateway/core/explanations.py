@@ -38,8 +38,30 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
     "too-large": Explanation(
         Text("Bên nhận không nhận thông điệp lớn như vậy (413).", "The message is too large for the recipient (413)."),
         _then_replay(
-            "Quản trị viên bên nhận nâng giới hạn kích thước của máy chủ.",
-            "The recipient's administrator raises the size limit of their server.",
+            "Quản trị viên bên nhận nâng giới hạn kích thước của máy chủ (với AMQP: largest trong tệp của cơ quan).",
+            "The recipient's administrator raises the size limit of their server (AMQP: largest in the agency's file).",
+        ),
+    ),
+    "queue-full": Explanation(
+        Text(
+            "Hàng đợi RabbitMQ của bên nhận không nhận thêm: đã đầy vì bên nhận không đến lấy kịp.",
+            "The recipient's queue at RabbitMQ takes no more: it is full, as the recipient fetches too little.",
+        ),
+        _then_replay(
+            "Gọi đơn vị nhận: phần mềm lấy thông điệp có chạy và có xác nhận (ack) không. Nếu hàng đợi chưa đầy, quản"
+            " trị viên trục kiểm tra các nút của RabbitMQ.",
+            "Call the recipient: does its consumer run, and does it acknowledge? Where the queue is not full, the"
+            " administrator of the bus looks at RabbitMQ's nodes.",
+        ),
+    ),
+    "broker": Explanation(
+        Text(
+            "Trục không đặt được thông điệp vào hàng đợi RabbitMQ của bên nhận.",
+            "The bus could not put the message into the recipient's queue at RabbitMQ.",
+        ),
+        _then_replay(
+            "Quản trị viên trục kiểm tra RabbitMQ có chạy không, [broker] url và quyền của tài khoản; chạy lgsp apply.",
+            "The administrator of the bus checks that RabbitMQ runs, [broker] url and its user's rights; lgsp apply.",
         ),
     ),
     "unsupported": Explanation(

@@ -74,6 +74,8 @@ _OF_STATUS: Final = {
     408: "timeout", 410: "gone", 425: "busy", 429: "busy", 503: "busy",
 }  # fmt: skip
 _REFUSED: Final = {413: "too-large", 415: "unsupported"}
+#: What is refused for good before the far side was asked.
+_BY_WORDS_ALONE: Final = frozenset({"untranslatable", "unwritable", "too-large"})
 #: What an attempt without a status said -> class; the first that fits.
 _OF_WORDS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
@@ -82,6 +84,9 @@ _OF_WORDS: Final = tuple(
         (r"no rules lead|rules from .* give invalid data", "untranslatable"),
         (r"no longer registered", "unregistered"),
         (r"cannot say|unwritable|attachments make a file", "unwritable"),
+        (r"reads no message over", "too-large"),
+        (r"queue takes no more", "queue-full"),
+        (r"rabbitmq|recipient's queue|queue .* declared", "broker"),
         (r"spool", "file-damaged"),
         (r"folder|file .* cannot be", "folder"),
         (r"dns|name or service|resolve|not known|nodename", "name-unknown"),
@@ -104,7 +109,7 @@ def error_class(symptom: Symptom) -> str:
         case "refused":
             found = _REFUSED.get(symptom.status or 0)
             by_words = _by_words(symptom.detail) if symptom.status is None else None
-            return found or (by_words if by_words in {"untranslatable", "unwritable"} else None) or "refused"
+            return found or (by_words if by_words in _BY_WORDS_ALONE else None) or "refused"
         case "timeout":
             return "timeout"
         case "lapsed":

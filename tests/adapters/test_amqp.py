@@ -384,10 +384,10 @@ def said(delivery: str, verdict: str = "taken", body: bytes = b"", **headers: An
 
 
 async def test_what_is_no_word_at_all_is_passed_over(opened: Open) -> None:
-    scene = await opened(acknowledge="receipt", timeout=0.3)
+    scene = await opened(acknowledge="receipt", timeout=1)
     scene.desk.word = Word("delivered")
     adapter = scene.adapter()
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match="the recipient said nothing"):
         await adapter.deliver(a_parcel(scene.hands.context("amqp", {})))
     await adapter.close()
 
@@ -407,6 +407,13 @@ def test_only_so_many_late_words_are_kept_and_each_is_told_once() -> None:
     assert heard.said("delivery 2999") is not None
     assert heard.said("delivery 2999") is None
     assert sum(heard.said(f"delivery {number}") is not None for number in range(3000)) == 999
+
+
+@pytest.mark.parametrize("verdict", ["refused", "later"])
+def test_a_late_no_is_not_kept_as_a_replay_would_never_ask_again(verdict: str) -> None:
+    heard = Settlements()
+    heard.hear(said("delivery", verdict))
+    assert heard.said("delivery") is None
 
 
 @pytest.mark.parametrize("wish", ["soon", -1, True, None, b"1"])
