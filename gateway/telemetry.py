@@ -60,6 +60,7 @@ EVENTS: Final[dict[str, str]] = {
     "files.swept": "files that no message names were forgotten",
     "step.failed": "a recurring step met something unforeseen and will run again",
     "store.failed": "the ledger could not do what it was asked",
+    "store.house-not-kept": "the database's own upkeep (numbers of the journal, months) failed and is tried again",
     "store.write-failed": "the database could not write; every caller concerned is told",
     "library.said": "a warning from a library",
 }
