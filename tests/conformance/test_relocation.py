@@ -389,3 +389,12 @@ class TestFromPostgresToSqlite(RelocationSuite):
     @pytest.fixture
     def target(self, tmp_path: Path) -> House:
         return SqliteHouse(tmp_path / "new.db")
+
+
+async def test_a_pgbouncer_may_stand_between(
+    busy_file: Path, tmp_path: Path, postgres_url: str, postgres_bouncer: str
+) -> None:
+    behind = PostgresHouse(within(postgres_bouncer, postgres_url.rpartition("/")[2]))
+    old, new = SqliteHouse(Path(shutil.copy(busy_file, tmp_path / "old.db"))), SqliteHouse(tmp_path / "new.db")
+    for source, target in ((old, behind), (behind, new)):
+        assert [each.table for each in await move(source, target) if not each.is_equal] == []

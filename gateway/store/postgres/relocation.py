@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -156,6 +157,11 @@ class PostgresImport(_Tables):
             raise moving.holds_something(place_of(self._url))
         if reached:
             return reached
+        connection = await self._connect()
+        with self._failing():
+            who = await _at_work(connection) if await _has(connection, "processes") else None
+        if who is not None:
+            raise _in_use(self._url, who)
         await self._make_tables(origin)
         return {}
 
@@ -181,10 +187,6 @@ class PostgresImport(_Tables):
             raise moving.holds_something(place_of(self._url))
         if await _has(connection, "arrival"):
             await connection.execute("DROP TABLE arrival, arrived")
-        elif await _has(connection, "processes"):
-            alive = "SELECT name FROM processes WHERE until > extract(epoch FROM clock_timestamp()) LIMIT 1"
-            if (name := await connection.fetchval(alive)) is not None:
-                raise _in_use(self._url, name)
         await connection.execute(_MARKS)
         await connection.execute("INSERT INTO arrival VALUES ($1, $2, false, '{}')", origin.id, origin.mark)
 
@@ -236,6 +238,28 @@ class PostgresImport(_Tables):
 _NUMBERED: Final = ("messages", "deliveries", "ended", "attempts", "journal")
 
 
+#: A process that lives by its own word, or whose connection is there.
+_AT_WORK: Final = """
+SELECT name FROM processes WHERE until > extract(epoch FROM clock_timestamp()) UNION ALL
+SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lgsp%'
+  AND pid <> pg_backend_pid() LIMIT 1
+"""
+#: A connection that was closed just now is still seen for a moment: so often it is looked at again, so long apart.
+_LOOKS: Final = 10
+_APART: Final = 0.1
+
+
+async def _at_work(connection: Any) -> str | None:
+    """Who works on the ledger now; None where nobody does."""
+    who: str | None = None
+    for _ in range(_LOOKS):
+        who = await connection.fetchval(_AT_WORK)
+        if who is None:
+            break
+        await asyncio.sleep(_APART)
+    return who
+
+
 def _in_use(url: str, who: str) -> Misconfigured:
     look = Text("Tiến trình bị cắt ngang được quên sau một phút.", "One that was cut off is forgotten after a minute.")
     return moving.in_use(place_of(url), Text(f"Trục {who}", f"The gateway {who}"), look)
@@ -255,14 +279,6 @@ async def _holds_any(connection: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------- leaving
 
 
-#: A process that lives by its own word, or whose connection is there.
-_AT_WORK: Final = """
-SELECT name FROM processes WHERE until > extract(epoch FROM clock_timestamp()) UNION ALL
-SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lgsp%'
-  AND pid <> pg_backend_pid() LIMIT 1
-"""
-
-
 class PostgresExport(_Tables):
     """Keeps every promise of ``ports.relocation.Export`` over a database.
 
@@ -273,27 +289,28 @@ class PostgresExport(_Tables):
     async def open(self) -> Origin:
         """Lock every table."""
         try:
-            await self._number_leaves()
             connection = await self._connect()
             with self._failing():
-                await connection.execute(f"BEGIN; {_PATIENT}")
                 await self._check(connection)
+            await self._number_leaves(connection)
+            with self._failing():
+                await connection.execute(f"BEGIN; {_PATIENT}")
                 if not await connection.fetchval(locks.TRY_LEAVING):
                     raise moving.being_left(place_of(self._url))
-                await connection.execute(f"LOCK TABLE meta, {', '.join(_LYING)} IN SHARE MODE NOWAIT")
+                try:
+                    await connection.execute(f"LOCK TABLE meta, {', '.join(_LYING)} IN SHARE MODE NOWAIT")
+                except asyncpg.LockNotAvailableError:
+                    raise _in_use(self._url, "?") from None
                 return await self._origin(connection)
         except BaseException:
             await self.close()
             raise
 
-    async def _number_leaves(self) -> None:
+    async def _number_leaves(self, connection: Any) -> None:
         """Leaves travel by their numbers."""
-        connection = await self._connect()
-        with self._failing():
-            if not await _has(connection, "journal"):
-                return
-            is_more = True
-            while is_more:
+        is_more = True
+        while is_more:
+            with self._failing():
                 async with connection.transaction():
                     await connection.execute(locks.NUMBERING.removeprefix("; "))
                     (is_more,) = await journal.NUMBER.run(connection, [None])
@@ -304,8 +321,7 @@ class PostgresExport(_Tables):
         rows = await connection.fetch("SELECT number, sha256 FROM schema_versions ORDER BY number")
         if [tuple(row) for row in rows] != [(step.number, step.sha256) for step in migrations()]:
             raise moving.other_step(place_of(self._url), len(rows), len(migrations()))
-        who = await connection.fetchval(_AT_WORK)
-        if who is not None:
+        if (who := await _at_work(connection)) is not None:
             raise _in_use(self._url, who)
         if await connection.fetchval(
             "SELECT EXISTS (SELECT 1 FROM ids i WHERE i.target IS NULL"
