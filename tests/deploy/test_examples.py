@@ -15,7 +15,7 @@ import pytest
 from gateway.api.doors import Limits
 from gateway.cli.founding import found_province
 from gateway.config.settings import Settings
-from tests.deploy.reading import DEPLOY, documents
+from tests.deploy.reading import DEPLOY, ROOT, documents
 from tests.province import a_province, settings_of
 from tests.servers.packages import binary
 
@@ -181,6 +181,22 @@ def test_every_file_that_compose_mounts_is_there_or_made_by_the_operator() -> No
     (compose,) = documents(CLUSTER / "compose.yaml")
     mounted = {v.split(":")[0] for each in compose["services"].values() for v in each["volumes"] if v.startswith(".")}
     assert {name for name in mounted if not (CLUSTER / name).exists()} == {"./tinh", "./tls"}
+
+
+def test_the_image_holds_all_of_the_program_and_the_lock() -> None:
+    text = (CLUSTER / "Dockerfile").read_text()
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for name in line.split()}
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    program = set(build["targets"]["wheel"]["only-include"])
+    assert program <= copied
+    assert all((ROOT / name).exists() for name in copied)
+    assert "--require-hashes" in text
+    kept = subprocess.run(
+        ["awk", re.findall(r"awk '(.+?)'", text)[0], "requirements-dev.txt"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.findall(r"^(\w+)==\S+ \\$", kept.stdout, re.MULTILINE) == ["obstore"]
+    assert re.search("USER [1-9]", text), "not root"
 
 
 # ---------------------------------------------------------------------------------------------- the neighbours
