@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import AMQPError, DeliveryError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from yarl import URL
 
 from gateway.core.agency_queue import EXCHANGE, AgencyQueue
 from gateway.ports import Parcel
@@ -28,6 +29,7 @@ _LARGEST: Final = 256 * 1024
 #: Eight of these are more than a queue holds.
 _FILLER: Final = 8 << 20
 _PATIENCE: Final = 10.0
+_PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class AmqpDesk:
     _at_work: int = 0
 
     @property
-    def broker_url(self) -> str:
-        """The RabbitMQ where its queue lies."""
-        return self.url
+    def trouble(self) -> tuple[type[BaseException], ...]:
+        """What may be raised where RabbitMQ is away or does not let it in."""
+        return (AMQPError, OSError)
 
     async def start(self) -> None:
         """Connect and consume; raises what aio-pika raises where it may not."""
@@ -94,6 +96,15 @@ class AmqpDesk:
         if connection is not None:
             with contextlib.suppress(AMQPError, OSError):
                 await asyncio.wait_for(connection.close(), 5)
+
+    async def go_on(self) -> None:
+        """Consume for ever: after each death or lost connection, again."""
+        while True:
+            await asyncio.sleep(_PAUSE)
+            if self._connection is None or not self._connection.connected.is_set():
+                await self.stop()
+                with contextlib.suppress(*self.trouble):
+                    await self.start()
 
     def taken(self) -> list[Received]:
         """What it took for good, repeats among them."""
@@ -187,6 +198,12 @@ class AmqpDesk:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def desk_of(broker_url: str, system: str, password: str) -> AmqpDesk:
+    """The consumer of one system at the bus's RabbitMQ, with its own user's password."""
+    queue = AgencyQueue(system)
+    return AmqpDesk(str(URL(broker_url).with_user(queue.name).with_password(password)), queue)
 
 
 async def make_queue(url: str, queue: AgencyQueue) -> None:

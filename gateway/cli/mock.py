@@ -249,6 +249,84 @@ async def _webhook_key(url: str) -> Ed25519PublicKey:
         ) from None
 
 
+# ------------------------------------------------------------------------------------------------------ amqp
+
+
+@mock.command(
+    epilog=examples(
+        "lgsp -C tinh mock amqp H33.16/dms",
+        "lgsp -C tinh mock amqp H33.16/dms --deed reject --deed die --delay 0.5",
+        "lgsp -C tinh mock amqp H33.16/dms --say refused --reason 'Sai định dạng'",
+    )
+)
+@click.argument("system", metavar="CODE/NAME")
+@click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Mật khẩu của hệ thống; mặc định keys/CODE-NAME.amqp. Its password.")  # fmt: skip
+@click.option("--deed", "deeds", type=click.Choice(["take", "reject", "requeue", "die"]), multiple=True,
+              help="Lần lượt làm với từng thông điệp, sau đó take. Done in turn, then take.")  # fmt: skip
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+              help="Lỗi: xử lý chậm. Fault: slow.")  # fmt: skip
+@click.option("--say", type=click.Choice(["taken", "refused", "later", "nothing"]), default="taken",
+              help='Trả lời trục (acknowledge = "receipt"). What the bus is told.')  # fmt: skip
+@click.option("--reason", metavar="TEXT", help="Lý do kèm theo. The reason that goes along.")
+@click.option("--jwks", metavar="URL", help="Khoá công khai của trục. The bus's keys.")
+@_for_seconds
+@json_option
+@click.pass_obj
+def amqp(place: Place, /, system: str, password_file: Path | None, seconds: float | None, **wish: Any) -> None:
+    """Nơi nhận qua AMQP: lấy từ hàng đợi của hệ thống, in từng thông điệp. A consumer of a system's own queue."""
+    from gateway.compose import stand_in
+
+    kind = stand_in("amqp")
+    file = password_file or place.settings.folder / f"keys/{system.replace('/', '-')}.amqp"
+    try:
+        password = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            str(file),
+            Text(f"Không đọc được mật khẩu ({type(error).__name__})", "The password cannot be read"),
+            Text("Hãy chạy trước: lgsp apply", "Run first: lgsp apply"),
+        ) from None
+    desk = kind.desk_of(place.settings.broker_url, system, password)
+    desk.script, desk.delay = list(wish["deeds"]), wish["delay"]
+    headers = {"lgsp-reason": wish["reason"]} if wish["reason"] else {}
+    desk.word = None if wish["say"] == "nothing" else kind.Word(wish["say"], headers)
+    desk.on_received = lambda received: _tell(
+        place,
+        "received",
+        received.delivery,
+        Text(f"← {received.deed}", f"← {received.deed}"),
+        message=received.headers.get("lgsp-message"),
+        attempt=received.headers.get("lgsp-attempt"),
+        deed=received.deed,
+        signed=received.is_signed,
+        redelivered=received.is_redelivered,
+        size=len(received.body),
+    )
+    _run(_consume(place, desk, wish["jwks"]), seconds)
+
+
+async def _consume(place: Place, desk: Any, jwks: str | None) -> None:
+    desk.public_key = await _webhook_key(jwks) if jwks else None
+    try:
+        await desk.start()
+    except desk.trouble as error:
+        raise Misconfigured(
+            desk.queue.name,
+            Text(f"Không lấy được từ hàng đợi ({type(error).__name__})", "The queue cannot be consumed from"),
+            Text(
+                "Kiểm tra RabbitMQ có chạy không và đã chạy lgsp apply chưa.",
+                "Check that RabbitMQ runs, and that lgsp apply was run.",
+            ),
+        ) from None
+    place.say(f"Đang lấy từ {desk.queue.name}", f"Consuming from {desk.queue.name}")
+    place.give({"event": "consuming", "queue": desk.queue.name})
+    try:
+        await desk.go_on()
+    finally:
+        await desk.stop()
+
+
 # ---------------------------------------------------------------------------------------------------- running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -14,11 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import pytest
 
+from adapters.amqp.stand_in import make_queue
+from gateway.core.agency_queue import AgencyQueue
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import DocumentMessage, StatusMessage
 from tests.cli.desk import ROOT, lgsp
+from tests.province import a_province, edit, write
+from tests.servers.rabbitmq import RabbitApi
 
 NEW = ROOT / "tests/vectors/edxml/document_new.edxml"
 
@@ -175,3 +181,45 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     assert (ended.status, ended.out) == (1, "")
     assert str(port) in ended.err
     assert "Hãy chọn cổng khác." in ended.err
+
+
+# ------------------------------------------------------------------------------------------------------ amqp
+
+
+def test_an_amqp_agency_consumes_with_its_own_user_and_does_as_it_is_told(
+    tmp_path: Path, rabbit_url: str, rabbit_api: RabbitApi
+) -> None:
+    queue = AgencyQueue("H33.88/kho")
+    folder = a_province(tmp_path / "tinh")
+    edit(folder, "lgsp.toml", 'url = "sqlite:var/lgsp.db"', 'url = "postgresql://lgsp@127.0.0.1/lgsp"')
+    edit(folder, "lgsp.toml", 'url = "local"', f'url = "{rabbit_url}"')
+    write(folder, "keys/H33.88-kho.amqp", "mot-mat-khau-de-thu\n")
+    vhost = rabbit_url.rpartition("/")[2]
+    rabbit_api.ask("PUT", "users", queue.name, body={"password": "mot-mat-khau-de-thu", "tags": ""})
+    rabbit_api.ask(
+        "PUT", "permissions", vhost, queue.name, body={"configure": "", "write": queue.write, "read": queue.read}
+    )
+
+    async def waiting() -> None:
+        await make_queue(rabbit_url, queue)
+        async with await aio_pika.connect(rabbit_url) as line:
+            channel = await line.channel(publisher_confirms=True)
+            for name in ("mot", "hai"):
+                message = aio_pika.Message(b"x", headers={"webhook-id": name, "lgsp-attempt": 1}, message_id=name)
+                await channel.default_exchange.publish(message, queue.name)
+
+    asyncio.run(waiting())
+    ended = lgsp("-C", folder, "mock", "amqp", queue.system, "--deed", "reject", "--for", "2", "--json")
+    rabbit_api.ask("DELETE", "users", queue.name)
+    assert (ended.status, ended.err) == (0, "")
+    begun, *received = lines(ended.out)
+    assert begun == {"event": "consuming", "queue": queue.name}
+    assert [(line["name"], line["deed"]) for line in received] == [("mot", "reject"), ("hai", "take")]
+
+
+def test_an_amqp_agency_without_a_password_is_told_to_apply_first(tmp_path: Path) -> None:
+    folder = a_province(tmp_path / "tinh")
+    ended = lgsp("-C", folder, "mock", "amqp", "H33.88/kho", "--for", "1")
+    assert ended.status == 1
+    assert "keys/H33.88-kho.amqp" in ended.err
+    assert "lgsp apply" in ended.err

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 import aio_pika
 import aiohttp
@@ -18,7 +17,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from adapters.amqp.stand_in import AmqpDesk
+from adapters.amqp.stand_in import AmqpDesk, desk_of
 from gateway.client.bus import Bus
 from gateway.client.identity import find_files, read_signer
 from gateway.client.message import make_event, new_id
@@ -64,11 +63,9 @@ def folder(
     return made
 
 
-def login(folder: Path, rabbit_url: str) -> str:
-    """The address that the archive is given: its user and the password from the file that apply made."""
-    parts = urlsplit(rabbit_url)
-    password = quote((folder / "keys/H33.77-kho.amqp").read_text().strip(), safe="")
-    return f"amqp://{THEM.name}:{password}@{parts.hostname}:{parts.port}{parts.path}"
+def login(folder: Path, rabbit_url: str) -> AmqpDesk:
+    """The archive's consumer, with its user and the password from the file that apply made."""
+    return desk_of(rabbit_url, THEM.system, (folder / "keys/H33.77-kho.amqp").read_text().strip())
 
 
 @asynccontextmanager
@@ -95,7 +92,7 @@ async def test_an_accepted_message_reaches_a_consumer_that_can_do_nothing_but_co
     shown = await asyncio.to_thread(lgsp, "-C", folder, "apply")
     assert shown.status == 0, shown.err
     assert f"+ tài khoản RabbitMQ {THEM.name}" in shown.out
-    desk = AmqpDesk(login(folder, rabbit_url), THEM)
+    desk = login(folder, rabbit_url)
     await desk.start()
     signer = read_signer(*find_files(folder / "keys", ME))
     async with a_gateway(folder) as url, Bus.reach(url) as bus:
@@ -115,7 +112,7 @@ async def test_an_accepted_message_reaches_a_consumer_that_can_do_nothing_but_co
         assert all(each.is_signed for each in desk.received)
         assert sorted(str(open_envelope(each.body).event["id"]) for each in desk.received) == sorted(sent)
 
-        async with await aio_pika.connect(login(folder, rabbit_url)) as line:
+        async with await aio_pika.connect(desk.url) as line:
             for other in (f"lgsp.deliver.{THEM.system}", "lgsp.parking"):
                 queue = await (await line.channel()).get_queue(other, ensure=False)
                 with pytest.raises(ChannelAccessRefused):
@@ -126,7 +123,7 @@ async def test_an_accepted_message_reaches_a_consumer_that_can_do_nothing_but_co
         assert gone.status == 0, gone.err
         assert f"- tài khoản RabbitMQ {THEM.name}" in gone.out
         with pytest.raises(AMQPError):
-            await aio_pika.connect(login(folder, rabbit_url))
+            await aio_pika.connect(desk.url)
         connection = desk._connection
         assert connection is not None
         async with asyncio.timeout(10):
