@@ -160,14 +160,32 @@ async def test_what_was_acted_on_before_dying_is_not_heard_again(gateways: Gatew
 async def test_a_system_announced_for_the_first_time_is_heard_of_and_gets_its_queue(
     gateways: Gateways, rabbit_api: RabbitApi, rabbit_url: str
 ) -> None:
-    gateway = gateways()
-    await opened(gateway)
+    gateway = gateways(known=None)
+    await gateway.open()
+    await until_reading(gateway)
 
     gateway.announce(frozenset({"H33.77/one-window"}))
     await hear(gateway, {"H33.77/one-window"})
 
     await until_reading(gateway, "H33.77/one-window")
     assert queue_of("H33.77/one-window") in rabbit_api.queues(vhost_of(rabbit_url))
+
+
+@pytest.mark.usefixtures("looking_often")
+async def test_a_system_that_fetches_is_heard_of_here_and_has_no_queue_until_it_is_delivered_to(
+    gateways: Gateways, rabbit_api: RabbitApi, rabbit_url: str
+) -> None:
+    known = [DMS]
+    gateway = gateways(known=lambda: known)
+    await opened(gateway)
+
+    gateway.announce(frozenset({"H33.20/dms"}))
+    await hear(gateway, {"H33.20/dms"})
+    await asyncio.sleep(0.2)
+    assert queue_of("H33.20/dms") not in rabbit_api.queues(vhost_of(rabbit_url))
+
+    known.append("H33.20/dms")
+    await until_reading(gateway, "H33.20/dms")
 
 
 async def test_a_name_that_no_queue_can_bear_disturbs_nobody(gateways: Gateways) -> None:
@@ -358,7 +376,8 @@ async def test_a_queue_that_no_longer_answers_is_made_anew(
     first, second = gateways(), gateways()
     await channel.declare_queue(queue_of(DMS), durable=True, arguments={"x-queue-type": "quorum"})
     first._doubted.add(queue_of(DMS))
-    await opened(first, second)
+    await opened(first)
+    await opened(second)
 
     await told_across(first, second)
     assert [line["queue"] for line in said if line["event"] == "broker.remade"] == [queue_of(DMS)]

@@ -46,7 +46,8 @@ log = structlog.get_logger()
 class RabbitBroker:
     """One gateway's end. ``url`` as in the settings (never shown), ``node`` names this process to operators.
 
-    ``known``: the systems to which this gateway delivers, whose queues it reads; others are read on first use.
+    ``known``: today's systems to which this gateway delivers, whose queues it reads; all others are looked at where
+    they are announced, as who fetches asks for itself. Left out, each that is announced is read from then on.
     ``on_parked`` hears the ids in a message that was parked because it was given out too often.
     """
 
@@ -55,7 +56,7 @@ class RabbitBroker:
         url: str,
         node: str,
         *,
-        known: Callable[[], Iterable[str]] = tuple,
+        known: Callable[[], Iterable[str]] | None = None,
         on_parked: Callable[[Sequence[str]], None] = lambda _: None,
         steps: Sequence[Step] = STEPS,
     ) -> None:

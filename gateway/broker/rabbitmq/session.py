@@ -7,6 +7,7 @@ such things one by one, a session ends at the first of them; what was heard and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,15 +68,14 @@ class Session:
     steps: Sequence[Step]
     #: Called with each message, in order; answered later by :meth:`take` or at once by :meth:`park`.
     on_heard: Callable[[Session, Heard], None]
-    #: Systems whose queues are to be read beside those that were asked for.
-    known: Callable[[], Iterable[str]]
+    #: Systems whose queues are to be read; None for whoever is announced.
+    known: Callable[[], Iterable[str]] | None
     #: Queues that did not answer although the broker did; whoever opens the next session makes them anew.
     doubted: set[str]
     _connection: AbstractConnection | None = None
     _exchanges: dict[str, AbstractExchange] = field(default_factory=dict)
     _queues: dict[str, tuple[AbstractQueue, str]] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
-    _differing: set[str] = field(default_factory=set)
     _channels: list[AbstractChannel] = field(default_factory=list)
     _answers: asyncio.Queue[_Answer] = field(default_factory=asyncio.Queue)
     _look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,23 +161,18 @@ class Session:
 
     async def _keep_queues(self) -> None:
         while True:
-            known = set(filter(topology.is_nameable, self.known()))
-            for recipient in sorted((known | self._asked) - self._queues.keys()):
+            wanted = self._asked if self.known is None else set(filter(topology.is_nameable, self.known()))
+            for recipient in sorted(wanted - self._queues.keys()):
                 await self._read(recipient)
-            if known:
-                self._asked -= known
-                for recipient in sorted(self._queues.keys() - known - self._asked):
-                    await self._let_go(recipient)
+            for recipient in sorted(self._queues.keys() - wanted):
+                await self._let_go(recipient)
             await self._until_unblocked()
             parking = await self._channels[2].declare_queue(PARKING, passive=True, timeout=ANSWER)
             PARKED.set(parking.declaration_result.message_count or 0)
             self._look.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._look.wait()
-            except TimeoutError:
-                # Asked for once and never registered: until the next time.
-                self._asked.clear()
 
     async def _read(self, recipient: str) -> None:
         name = topology.queue_of(recipient)
@@ -233,11 +228,12 @@ class Session:
     # -------------------------------------------------------------------------------- what is asked of it
 
     def reads(self, recipient: str) -> bool:
-        """Whether the broker can be told of it; where its queue is not read here yet, it is soon."""
+        """Whether the broker can be told of it: where its queue is read here, too, somebody does hear of it."""
         if recipient in self._queues:
             return not self._is_blocked
-        self._asked.add(recipient)
-        self._look.set()
+        if self.known is None:
+            self._asked.add(recipient)
+            self._look.set()
         return False
 
     async def publish(self, notice: Notice, step: Step | None = None) -> bool:
