@@ -38,7 +38,7 @@ PAUSE_MOST: Final = 1.5
 #: For so long (seconds) all of connecting and making queues may take.
 OPEN: Final = 30.0
 #: What was announced before the end gets so long (seconds) to reach the others.
-LAST_WORDS: Final = 1.0
+LAST_WORDS: Final = 0.8
 
 log = structlog.get_logger()
 
