@@ -78,10 +78,21 @@ class Management:
             ),
         )
 
-    async def carry_out(self, act: Act) -> None:
-        """Do one act; safe to repeat. Raises Misconfigured where RabbitMQ refuses it."""
+    async def carry_out(self, act: Act) -> bool:
+        """Do one act; safe to repeat. False where a queue is not empty after all, and so was not deleted.
+
+        Raises Misconfigured where RabbitMQ refuses the act.
+        """
+        if isinstance(act, RemoveQueue) and await self._holds_something(act.name):
+            return False
         method, path, body = request_of(act, self.vhost)
         await self._send(method, path, body)
+        return True
+
+    async def _holds_something(self, queue: str) -> bool:
+        """Whether there is a message in it now: the numbers that RabbitMQ shows are seconds old."""
+        look = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 1}
+        return bool(json.loads(await self._send("POST", ("queues", self.vhost, queue, "get"), look)))
 
     async def _ask(self, *path: str) -> list[Any]:
         answer = await self._send("GET", path, None)

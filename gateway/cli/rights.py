@@ -16,7 +16,7 @@ from gateway.config.settings import Settings
 from gateway.config.whereabouts import LOCAL
 from gateway.core.agency_queue import AgencyQueue
 from gateway.core.faults import Misconfigured, Text
-from gateway.core.queue_rights import Account, Act, Note, acts_towards
+from gateway.core.queue_rights import Account, Act, Note, StillHolds, acts_towards
 
 ADAPTER: Final = "amqp"
 _SHORTEST: Final = 16
@@ -101,11 +101,12 @@ async def grant(settings: Settings, rows: Iterable[Row], found: Difference, *, d
         accounts = [Account(desk.queue, _password(settings, desk, missing if dry_run else ())) for desk in desks]
         async with management(url, settings.broker_url) as api:
             acts, notes = acts_towards(accounts, await api.standing())
-            for act in () if dry_run else acts:
-                await api.carry_out(act)
+            left = [act for act in (() if dry_run else acts) if not await api.carry_out(act)]
     except Misconfigured as fault:
         return Granted(desks, passwords=missing, gone=gone, fault=fault)
-    return Granted(desks, acts, notes, missing, is_done=not dry_run)
+    done = tuple(act for act in acts if act not in left)
+    full = tuple(StillHolds(act.name, None) for act in left)
+    return Granted(desks, done, (*notes, *full), missing, is_done=not dry_run)
 
 
 def _systems(rows: Iterable[Row]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -21,6 +21,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from gateway.cli import rights_told
 from gateway.cli.applying import plan
 from gateway.cli.frame import Place
+from gateway.cli.management import management
 from gateway.cli.rights import Granted, grant, rows_after
 from gateway.config.difference import ChangedRow, Difference
 from gateway.config.province import read_province
@@ -28,7 +29,7 @@ from gateway.config.rows import FolderRow
 from gateway.config.settings import Settings
 from gateway.core.agency_queue import EXCHANGE, LIMITS, AgencyQueue
 from gateway.core.faults import Misconfigured
-from gateway.core.queue_rights import MakeUser, RemoveUser, StillHolds
+from gateway.core.queue_rights import MakeUser, RemoveQueue, RemoveUser, StillHolds
 from tests.province import a_province, edit, settings_of, write
 from tests.servers.rabbitmq import RabbitApi
 
@@ -148,6 +149,22 @@ async def test_a_system_that_is_gone_loses_its_user_and_its_queue_stays_while_it
     assert rabbit_api.ask("GET", "users", DMS.name) is None
     vhost = urlsplit(settings.broker_url).path[1:]
     assert DMS.name in rabbit_api.queues(vhost)
+
+
+async def test_an_empty_queue_goes_with_its_system_and_one_that_only_seemed_empty_does_not(
+    settings: Settings, rabbit_server: dict[str, str], rabbit_api: RabbitApi
+) -> None:
+    await granted(settings)
+    async with await aio_pika.connect(settings.broker_url) as line:
+        channel = await line.channel(publisher_confirms=True)
+        await channel.default_exchange.publish(aio_pika.Message(b"x", delivery_mode=2), DMS.name)
+    vhost = urlsplit(settings.broker_url).path[1:]
+    async with management(rabbit_server["api"], settings.broker_url) as api:
+        # As a plan made of numbers some seconds old would have it.
+        assert not await api.carry_out(RemoveQueue(DMS.name))
+        assert await api.carry_out(RemoveQueue(HIS.name))
+    assert DMS.name in rabbit_api.queues(vhost)
+    assert HIS.name not in rabbit_api.queues(vhost)
 
 
 # ------------------------------------------------------------------------------------------- what its user may do
