@@ -163,13 +163,14 @@ _MEANT: Final = (
     "FROM messages m WHERE m.type = $1 AND m.seq > $2 AND m.seq <= $3 AND m.accepted_at >= $4"
     " AND ($5::float8 IS NULL OR m.accepted_at < $5)"
 )
-#: What is meant, without the bodies: with the size of those that are needed.
+#: What is meant, without the bodies: with the size of those that are needed. Whether the system has a message already
+#: is asked of each by itself; a delivery's number is higher than its message's.
 _MISSED: Final = f"""
-SELECT q.seq, i.source, q.is_recipient, CASE WHEN q.is_recipient THEN 0 ELSE coalesce(length(b.envelope), 0) END
-  FROM (SELECT m.seq, m.key, EXISTS (
-      SELECT 1 FROM every_delivery d WHERE d.message_seq = m.seq AND d.recipient = $6) AS is_recipient
-    {_MEANT} ORDER BY m.seq LIMIT $7) q
-  JOIN ids i ON i.key = q.key LEFT JOIN bodies b ON b.message_seq = q.seq ORDER BY q.seq
+SELECT q.seq, i.source, d.is_there IS NOT NULL, CASE WHEN d.is_there THEN 0 ELSE coalesce(length(b.envelope), 0) END
+  FROM (SELECT m.seq, m.key {_MEANT} ORDER BY m.seq LIMIT $7) q JOIN ids i ON i.key = q.key
+  LEFT JOIN LATERAL (SELECT TRUE AS is_there FROM every_delivery
+    WHERE message_seq = q.seq AND seq > q.seq AND recipient = $6 LIMIT 1) d ON TRUE
+  LEFT JOIN bodies b ON b.message_seq = q.seq ORDER BY q.seq
 """
 
 

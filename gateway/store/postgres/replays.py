@@ -77,9 +77,10 @@ def failures_and_replays(ledger: Ledger) -> tuple[failures.PostgresFailures, Pos
 
 # ------------------------------------------------------------------------------------------------------- candidates
 
-_CANDIDATE: Final = (
-    "SELECT d.seq, d.id::text, d.recipient, d.state, d.expires,"
-    " EXISTS (SELECT 1 FROM bodies WHERE message_seq = d.message_seq) FROM"
+_CANDIDATE: Final = "SELECT d.seq, d.id::text, d.recipient, d.state, d.expires, b.is_kept IS NOT NULL FROM"
+#: Whether the body of a delivery ``d`` is kept: asked of each by itself, never of all bodies there are.
+_BODY: Final = (
+    "LEFT JOIN LATERAL (SELECT TRUE AS is_kept FROM bodies WHERE message_seq = d.message_seq LIMIT 1) b ON TRUE"
 )
 
 
@@ -91,12 +92,12 @@ async def _candidates(
     bound = failures.Bound()
     rows = await connection.fetch(
         f"{_CANDIDATE} (SELECT f.delivery_seq {failures.dead(sought, bound)}) q"
-        " JOIN deliveries d ON d.seq = q.delivery_seq ORDER BY d.seq",
+        f" JOIN deliveries d ON d.seq = q.delivery_seq {_BODY} ORDER BY d.seq",
         *bound,
     )
     if not rows and sought.group is not None:
         places = await failures.stuck(connection, sought, now)
-        rows = await connection.fetch(f"{_CANDIDATE} deliveries d WHERE d.seq = ANY($1) ORDER BY d.seq", places)
+        rows = await connection.fetch(f"{_CANDIDATE} deliveries d {_BODY} WHERE d.seq = ANY($1) ORDER BY d.seq", places)
     return [_candidate(row) for row in rows]
 
 
@@ -105,7 +106,7 @@ async def _named(connection: Connection, names: Sequence[str]) -> list[Candidate
         "SELECT array_agg(message_seq) FROM ids WHERE key = ANY($1::uuid[]) AND target IS NULL", names
     )
     rows = await connection.fetch(
-        f"{_CANDIDATE} every_delivery d WHERE d.id = ANY($1::uuid[]) OR d.message_seq = ANY($2) ORDER BY d.seq",
+        f"{_CANDIDATE} every_delivery d {_BODY} WHERE d.id = ANY($1::uuid[]) OR d.message_seq = ANY($2) ORDER BY d.seq",
         names,
         messages or [],
     )
@@ -242,9 +243,9 @@ async def _progress(connection: Connection, id: str, judged: int) -> Progress:
 
 async def _turns(connection: Connection, id: str, limit: int) -> list[Turn]:
     rows = await connection.fetch(
-        f"SELECT {DELIVERY}, EXISTS (SELECT 1 FROM bodies WHERE message_seq = d.message_seq)"
+        f"SELECT {DELIVERY}, b.is_kept IS NOT NULL"
         f" FROM (SELECT delivery_seq FROM replay_items WHERE operation = {_NUMBER} AND outcome = 'waiting'"
-        "  ORDER BY delivery_seq LIMIT $2) q JOIN every_delivery d ON d.seq = q.delivery_seq ORDER BY d.seq",
+        f"  ORDER BY delivery_seq LIMIT $2) q JOIN every_delivery d ON d.seq = q.delivery_seq {_BODY} ORDER BY d.seq",
         id,
         limit,
     )
