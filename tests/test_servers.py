@@ -15,7 +15,7 @@ import aio_pika
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
-from tests.servers import PrivatePostgres
+from tests.servers import PrivatePostgres, Unavailable, packages
 from tests.servers.rabbitmq import RabbitApi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,6 +78,47 @@ def test_however_a_run_ends_its_servers_end_with_it(tmp_path: Path) -> None:
     while _serves(url.split()[-1]) or Path(folder.split()[-1]).exists():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def a_program(path: Path, text: str = "exit 0") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_of_several_versions_the_newest_is_used(tmp_path: Path) -> None:
+    a_program(tmp_path / "9" / "bin" / "served")
+    newest = a_program(tmp_path / "15" / "bin" / "served")
+    assert packages.binary("served", "served", f"{tmp_path}/*/bin") == newest
+
+
+def test_what_is_missing_is_installed_where_we_may_without_starting_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, policy = tmp_path / "bin" / "served", tmp_path / "policy-rc.d"
+    a_program(
+        tmp_path / "apt" / "apt-get",
+        f'echo "$@" >> {tmp_path}/asked; [ -x {policy} ] && ! {policy} && cp "$0" {served}',
+    )
+    served.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}/apt:{os.environ['PATH']}")
+    monkeypatch.setattr(packages, "_POLICY", policy)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    assert packages.binary("served", "served-server", f"{tmp_path}/bin") == served
+    update, install = (tmp_path / "asked").read_text().splitlines()
+    assert "update" in update
+    assert install.endswith("served-server")
+    assert not policy.exists()
+
+
+def test_what_is_missing_and_cannot_be_installed_is_told_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Unavailable, match="served-server"):
+        packages.binary("served", "served-server", f"{tmp_path}/bin")
 
 
 def _serves(url: str) -> bool:
