@@ -255,6 +255,18 @@ async def test_a_step_that_fails_spoils_no_other(ledger: PostgresLedger) -> None
     assert sum(isinstance(answer, asyncpg.UniqueViolationError) for answer in answers) == 1
 
 
+async def test_a_step_that_hides_a_failed_statement_is_not_told_as_done(ledger: PostgresLedger) -> None:
+    async def hide(connection: Connection, _: None) -> None:
+        await connection.execute("INSERT INTO once VALUES ('hidden', 1)")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute("INSERT INTO once VALUES ('hidden', 1)")
+
+    with pytest.raises(RuntimeError):
+        await ledger.write(one_by_one(hide), None)
+
+    assert await ledger.use_once("hidden", until=1.0, now=0.0)
+
+
 async def test_transactions_that_block_each_other_are_tried_again(
     postgres_suite_url: str, ledger: PostgresLedger
 ) -> None:

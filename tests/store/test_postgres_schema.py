@@ -13,6 +13,7 @@ import pytest
 from gateway.core.delivery import Delivered
 from gateway.core.faults import Misconfigured
 from gateway.ports import Accepted, Change
+from gateway.store.postgres import connection as connections
 from gateway.store.postgres import migrations, partitions
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
@@ -94,6 +95,21 @@ async def test_a_step_that_fails_leaves_nothing_behind(empty_url: str, monkeypat
     ledger = PostgresLedger(empty_url)
     await ledger.open()
     assert await run(ledger, "SELECT to_regclass('half') IS NULL") == [(True,)]
+    await ledger.close()
+
+
+async def test_a_step_may_take_longer_than_any_other_transaction(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.postgres.connection._LIMIT", 0.5)
+    monkeypatch.setitem(connections._SETTINGS, "statement_timeout", "400")
+    slow = migrations.Migration(1, "slow", "SELECT pg_sleep(0.7); CREATE SEQUENCE seq;", "x")
+    monkeypatch.setattr("gateway.store.postgres.ledger.migrations", lambda: [slow])
+    ledger = PostgresLedger(empty_url)
+
+    await ledger.open()
+
+    assert await run(ledger, "SELECT name FROM schema_versions") == [("slow",)]
     await ledger.close()
 
 

@@ -36,6 +36,7 @@ _SETTINGS: Final = {
     "enable_mergejoin": "off",
     "synchronous_commit": "on",
 }
+_PATIENCE: Final = "".join(f"; SET LOCAL {name} = 0" for name in _SETTINGS if name.endswith("timeout"))
 #: When to ask again (seconds).
 _RETRY_AFTER: Final = 5.0
 #: Errors that say "not now": the class of the connection, of resources, of an operator who stops the server, and those
@@ -121,48 +122,51 @@ class Database:
             pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def transaction(self, locks: str = "") -> AsyncIterator[Connection]:
+    async def transaction(self, locks: str = "", *, is_long: bool = False) -> AsyncIterator[Connection]:
         """Everything inside is one transaction, on disk when the block is left; ``locks`` begin it (see ``locks``).
 
-        Each statement sees what was committed before it. Raises what the block raises (nothing is kept then), and
-        asyncpg's errors, OSError or TimeoutError where the database fails: see :func:`is_passing`.
+        Each statement sees what was committed before it. ``is_long``: it may wait and take as long as it needs. Raises
+        what the block raises (nothing is kept then), and asyncpg's errors, OSError or TimeoutError where the database
+        fails: see :func:`is_passing`.
         """
-        async with self._begun(f"{self._begin}{locks}") as connection:
+        patience, limit = (_PATIENCE, None) if is_long else ("", _LIMIT)
+        async with self._begun(f"{self._begin}{patience}{locks}", limit) as connection:
             yield connection
 
     @contextlib.asynccontextmanager
     async def picture(self) -> AsyncIterator[Connection]:
         """Every question inside is answered by one picture of the database; nothing can be written."""
-        async with self._begun(self._begin_picture) as connection:
+        async with self._begun(self._begin_picture, _LIMIT) as connection:
             yield connection
 
     @contextlib.asynccontextmanager
     async def glance(self) -> AsyncIterator[Connection]:
         """For a single question, which is a picture by itself: three times as cheap as :meth:`picture`."""
         if self._is_shared:
-            async with self._begun(self._begin_picture) as connection:
+            async with self._begun(self._begin_picture, _LIMIT) as connection:
                 yield connection
             return
-        async with self._lent() as connection:
+        async with self._lent(_LIMIT) as connection:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def _begun(self, begin: str) -> AsyncIterator[Connection]:
-        async with self._lent() as connection:
+    async def _begun(self, begin: str, limit: float | None) -> AsyncIterator[Connection]:
+        async with self._lent(limit) as connection:
             try:
                 await connection.execute(begin)
                 yield connection
-                await connection.execute("COMMIT")
+                if await connection.execute("COMMIT") != "COMMIT":
+                    raise RuntimeError("a step went on although a statement had failed: nothing of it is kept")
             except BaseException as error:
                 await _take_back(connection, error)
                 raise
 
     @contextlib.asynccontextmanager
-    async def _lent(self) -> AsyncIterator[Any]:
+    async def _lent(self, limit: float | None) -> AsyncIterator[Any]:
         pool = self._pool
         if pool is None:
             raise as_busy()
-        async with asyncio.timeout(_LIMIT):
+        async with asyncio.timeout(limit):
             connection = await pool.acquire(timeout=_TURN)
             try:
                 yield connection

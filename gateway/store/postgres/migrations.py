@@ -57,7 +57,7 @@ async def migrate(database: Database, place: str, known: list[Migration], *, is_
     ``place``) where the database is newer than this program, was made by other steps, was left for another one, or is
     being moved into by somebody else than the caller (``is_arriving``).
     """
-    async with database.transaction(locks.SCHEMA) as connection:
+    async with database.transaction(locks.SCHEMA, is_long=True) as connection:
         if not await connection.fetchval(locks.TRY_STAYING):
             raise moving.being_left(place)
         if (address := await gone_to(connection)) is not None:
