@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import sqlite3
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from gateway import checkpoints
@@ -398,3 +401,40 @@ async def test_a_pgbouncer_may_stand_between(
     old, new = SqliteHouse(Path(shutil.copy(busy_file, tmp_path / "old.db"))), SqliteHouse(tmp_path / "new.db")
     for source, target in ((old, behind), (behind, new)):
         assert [each.table for each in await move(source, target) if not each.is_equal] == []
+
+
+#: What belongs to those that run now, or to the tables themselves.
+STAYS = {"schema_versions", "processes", "paces"}
+
+
+async def test_no_column_of_a_file_is_forgotten(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "lgsp.db")
+    await ledger.open()
+    await ledger.close()
+    with closing(sqlite3.connect(ledger.path)) as opened:
+        names = {name for (name,) in opened.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        columns = {
+            (name, column)
+            for name in names - STAYS
+            for (column,) in opened.execute("SELECT name FROM pragma_table_info(?)", (name,))
+        }
+    assert columns == {(table.name, column) for table in TABLES for column in table.columns}
+
+
+async def test_no_column_of_a_cluster_is_forgotten(postgres_url: str) -> None:
+    travelling = {(table.name, column) for table in TABLES for column in table.columns}
+    # where a message lies in two tables, its deliveries too, and the journal's leaves in runs
+    of_ids = {"key", "message_seq", "target", "id", "source", "repeat_digest", "recipients", "receipt"}
+    here = (travelling - {("messages", name) for name in of_ids - {"key"}}) | {("ids", name) for name in of_ids}
+    here |= {("deliveries", name) for name in ("message", "source")}
+    here |= {("ended", name) for table, name in here if table == "deliveries"}
+    here -= {("journal", name) for name in ("number", "body")}
+    here |= {("journal", name) for name in ("seq", "first", "size", "bodies")}
+    connection = await asyncpg.connect(postgres_url)
+    rows = await connection.fetch(
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        " AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+    await connection.close()
+    assert {(table, name) for table, name in rows if table not in STAYS} == here
