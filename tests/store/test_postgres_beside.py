@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from gateway.core.backfill import Phase as RequestPhase
@@ -19,9 +20,12 @@ from gateway.store.postgres.backfills import backfills_of
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.replays import failures_and_replays
 from tests.build import MORNING, RECIPIENT, a_delivery, a_message, an_attempt, an_audit_row
+from tests.store.test_postgres_plans import rows_read
 
 NOW = MORNING + 60
 MANY = 60
+#: How much was delivered before anything is asked.
+STORED = 3000
 
 
 @pytest.fixture
@@ -178,3 +182,49 @@ async def test_a_slice_is_made_once_whoever_makes_it(gateways: Gateways) -> None
         )
     )
     assert sorted(done) == [False, False, False, True]
+
+
+# ------------------------------------------------------------------------------------- however much was delivered
+
+
+async def test_only_what_is_told_is_read_however_much_was_delivered(postgres_url: str) -> None:
+    ledger = PostgresLedger(postgres_url)
+    await ledger.open()
+    for start in range(0, STORED, 500):
+        await ledger.accept_many([a_message(f"stored {n}", to=("H33.09/dms",)) for n in range(start, start + 500)])
+    claims = await ledger.claim({"H33.09/dms": STORED}, owner="one", now=NOW, until=NOW + 30)
+    changes = [Change(claim.delivery, claim.delivery.after(Delivered()), an_attempt()) for claim in claims]
+    assert all(await ledger.record_many(changes, now=NOW))
+    await ledger.close()
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
+    tables, indexes = await rows_read(postgres_url)
+
+    ledger = PostgresLedger(postgres_url, pool=1)
+    await ledger.open()
+    (failures, replays), backfills = failures_and_replays(ledger), backfills_of(ledger)
+    await many_dead(ledger)
+    while await failures.look():
+        pass
+    for turn in range(7):  # more often than PostgreSQL makes a plan for each call
+        (group,) = await failures.groups(Sought(), now=NOW)
+        assert len(await failures.members(Sought(group=group.fingerprint), now=NOW, limit=10)) == 10
+        assert await failures.backlog() == {RECIPIENT: {"dead": MANY}}
+        candidates = await replays.candidates(Sought(), None, now=NOW)
+        assert len(await replays.candidates(Sought(), [candidates[0].delivery], now=NOW)) == 1
+        id_, places = f"op-{turn}", [each.place for each in candidates]
+        made = Operation(id_, "replay", Phase.RUNNING, Sought(), 0, Plan(), "x", "y", MANY, NOW, next_at=NOW)
+        await replays.plan(made, places, an_audit_row())
+        assert len(await replays.turns(id_, 10)) == len(await replays.items(id_, limit=10)) == 10
+        assert await replays.counts(id_) == {"waiting": MANY}
+        assert (await replays.progress(id_, judged=50)).waiting == MANY
+        request = await backfills.ask(a_request(f"r{turn}"), an_audit_row())
+        assert await backfills.count(request, most=20) == 20
+        assert len((await backfills.missed(request, after=0, limit=20)).found) == 20
+    await ledger.close()
+
+    tables_then, indexes_then = await rows_read(postgres_url)
+    large = ("messages", "bodies", "ids", "ended", "attempts", "deliveries")
+    assert {name: n for name, n in (tables_then - tables).items() if name.startswith(large) and n > STORED // 3} == {}
+    assert {name: n for name, n in (indexes_then - indexes).items() if name.startswith(large) and n > STORED} == {}
