@@ -11,7 +11,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractMessage
@@ -111,11 +111,11 @@ class Amqp:
 
     def _message(self, parcel: Parcel) -> AbstractMessage:
         stamp = int(self._context.now())
-        headers: dict[str, str | int] = {
+        headers = {
             "webhook-id": parcel.delivery,
             "webhook-timestamp": str(stamp),
             "lgsp-message": parcel.message,
-            "lgsp-attempt": parcel.attempt,
+            "lgsp-attempt": str(parcel.attempt),
         }
         if self._signs:
             signed = f"{parcel.delivery}.{stamp}.".encode() + parcel.body
@@ -128,7 +128,7 @@ class Amqp:
                 headers[name] = value
         return aio_pika.Message(
             parcel.body,
-            headers=dict(headers),
+            headers=dict[str, Any](headers),
             content_type="application/jose" if parcel.format == "jws" else "application/cloudevents+json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=parcel.delivery,

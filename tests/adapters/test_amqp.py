@@ -94,7 +94,7 @@ async def test_a_message_bears_its_ids_and_a_signature_that_any_library_of_stand
     assert (came.body, came.content_type) == (parcel.body, "application/jose")
     assert came.headers["webhook-id"] == parcel.delivery
     assert came.headers["lgsp-message"] == parcel.message
-    assert came.headers["lgsp-attempt"] == 3
+    assert came.headers["lgsp-attempt"] == "3"
     assert came.headers["traceparent"] == trace
     await adapter.close()
 
