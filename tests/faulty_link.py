@@ -1,6 +1,7 @@
-"""A bad line in small: a TCP proxy that cuts, delays, narrows or falls silent on demand, and counts what passed.
+"""A bad line in small: a TCP proxy that cuts, delays, narrows, refuses or falls silent on demand, and counts.
 
-A half-open line is the worst of them: neither side is told, and no byte comes through any more.
+A half-open line is the worst of them: neither side is told, and no byte comes through any more. It may heal, and what
+was under way arrives late; or, as when a box between has forgotten a connection, that one is swallowed for good.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
+#: From the client to ``target``, and back.
+Way = Literal["up", "down"]
+BOTH: Final[frozenset[Way]] = frozenset({"up", "down"})
 #: The most that lies in the proxy at a time, per direction.
 CHUNK = 64 * 1024
 
@@ -30,16 +34,29 @@ class FaultyLink:
     cut_after: int | None = None
     #: Asked after each cut for the next ``cut_after``.
     next_cut: Callable[[], int | None] = lambda: None
-    #: Nothing passes any more in either direction, and nobody is told.
-    is_half_open: bool = False
+    #: Nothing passes any more in these directions, and nobody is told; what waits passes when it is over.
+    silent: frozenset[Way] = frozenset()
+    #: Who comes is reset at once.
+    is_refusing: bool = False
     #: Bytes that came from the client's side, and that were passed on to each side.
     sent: int = 0
     up: int = 0
     down: int = 0
     cuts: int = 0
+    #: Where it listens; 0 means a free one.
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
+    _swallowed: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def is_half_open(self) -> bool:
+        """Nothing passes any more in either direction."""
+        return self.silent == BOTH
+
+    @is_half_open.setter
+    def is_half_open(self, value: bool) -> None:
+        self.silent = BOTH if value else frozenset()
 
     @property
     def url(self) -> str:
@@ -47,8 +64,8 @@ class FaultyLink:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._joined, "127.0.0.1", 0, limit=CHUNK)
+        """Listen."""
+        self._server = await asyncio.start_server(self._joined, "127.0.0.1", self.port, limit=CHUNK)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -59,31 +76,53 @@ class FaultyLink:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
+    def cut(self) -> None:
+        """Reset every connection that is open now, the swallowed ones among them."""
+        self.cuts += len(self._open)
+        for task in list(self._open):
+            task.cancel()
+
+    def cut_swallowed(self) -> None:
+        """Reset the connections that were swallowed."""
+        for task in list(self._swallowed):
+            task.cancel()
+
+    def swallow(self) -> None:
+        """Every connection that is open now falls silent for good, even to its being closed; new ones pass."""
+        self._swallowed |= self._open
+
     async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self.is_refusing:
+            _reset(writer)
+            writer.close()
+            return
         self._open.add(task)
         far: asyncio.StreamWriter | None = None
         try:
             far_reader, far = await asyncio.open_connection(*self.target, limit=CHUNK)
             far.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_up(reader, far))
-                group.create_task(self._pass_down(far_reader, writer))
+                group.create_task(self._pass_up(task, reader, far))
+                group.create_task(self._pass_down(task, far_reader, writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             _reset(writer, far)
         finally:
             self._open.discard(task)
+            self._swallowed.discard(task)
             writer.close()
             if far is not None:
                 far.close()
 
-    async def _pass_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_up(
+        self, connection: asyncio.Task[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while chunk := await reader.read(CHUNK):
             self.sent += len(chunk)
             is_cut = self.cut_after is not None and len(chunk) >= self.cut_after
             passed = chunk[: self.cut_after] if is_cut else chunk
-            await self._travel(passed)
+            await self._travel(connection, "up", passed)
             writer.write(passed)
             await writer.drain()
             self.up += len(passed)
@@ -93,23 +132,27 @@ class FaultyLink:
                 self.cuts += 1
                 self.cut_after = self.next_cut()
                 raise ConnectionResetError("cut")
+        await self._travel(connection, "up")
         if writer.can_write_eof():
             writer.write_eof()
 
-    async def _pass_down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_down(
+        self, connection: asyncio.Task[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while chunk := await reader.read(CHUNK):
-            await self._travel(chunk)
+            await self._travel(connection, "down", chunk)
             writer.write(chunk)
             await writer.drain()
             self.down += len(chunk)
+        await self._travel(connection, "down")
         if writer.can_write_eof():
             writer.write_eof()
 
-    async def _travel(self, chunk: bytes) -> None:
-        while self.is_half_open:  # noqa: ASYNC110 - a plain field, so that a test may set it
+    async def _travel(self, connection: asyncio.Task[Any], way: Way, chunk: bytes = b"") -> None:
+        while way in self.silent or connection in self._swallowed:  # noqa: ASYNC110 - set by a test at any time
             await asyncio.sleep(0.01)
         seconds = self.latency + (len(chunk) / self.bandwidth if self.bandwidth else 0.0)
-        if seconds:
+        if chunk and seconds:
             await asyncio.sleep(seconds)
 
 

@@ -118,3 +118,53 @@ async def test_a_half_open_line_passes_nothing_and_tells_nobody() -> None:
         writer.write_eof()
         assert await reader.read() == b"20"
         writer.close()
+
+
+async def test_a_line_may_be_silent_one_way_and_what_waited_comes_when_it_is_over() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port, silent=frozenset({"down"})) as link:
+        sending = asyncio.create_task(send(link, b"x" * 10))
+        await until(lambda: far.took == [10])
+        await asyncio.sleep(0.05)
+        assert not sending.done()
+        link.silent = frozenset({"up"})
+        assert await sending == b"10"
+
+        held = asyncio.create_task(send(link, b"y" * 5))
+        await until(lambda: len(far.took) == 2)
+        await asyncio.sleep(0.05)
+        assert (far.took[1], held.done()) == (0, False)
+        link.silent = frozenset()
+        assert await held == b"5"
+
+
+async def test_what_is_swallowed_stays_silent_for_good_while_others_pass_and_closing_it_is_not_heard() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port) as link:
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"x" * 10)
+        await until(lambda: far.took == [10])
+        link.swallow()
+        writer.write(b"x" * 10)
+        writer.write_eof()
+        assert await send(link, b"y" * 7) == b"7"
+        assert far.took == [10, 7]
+        link.cut_swallowed()
+        with pytest.raises(ConnectionError):
+            await reader.read()
+        writer.close()
+
+
+async def test_a_line_that_is_cut_or_refuses_resets_who_is_there_and_who_comes() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port) as link:
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"x" * 10)
+        await until(lambda: far.took == [10])
+        link.is_refusing = True
+        link.cut()
+        with pytest.raises(ConnectionError):
+            await reader.read()
+        writer.close()
+        with pytest.raises(ConnectionError):
+            await send(link, b"y" * 1_000_000)
+        link.is_refusing = False
+        assert await send(link, b"z" * 3) == b"3"
+        assert far.took == [10, 3]

@@ -54,12 +54,16 @@ class Fleet(Province):
     async def start(self, kill_at: str | None = None) -> None:
         """Start every gateway; ``kill_at`` is for the first."""
         if not self.nodes:
-            self.nodes = [_machine(self, number) for number in range(1, self.size + 1)]
+            self.nodes = [await self.machine(number) for number in range(1, self.size + 1)]
             self.balancer = Balancer(self.port, lambda: [node.port for node in self.nodes])
             await self._stack.enter_async_context(self.balancer.standing())
         self.lives += 1
         for node in self.nodes:
             await node.start(kill_at if node is self.nodes[0] else None)
+
+    async def machine(self, number: int) -> Province:
+        """A machine of its own, not served yet."""
+        return _machine(self, number)
 
     async def until_ready(self, *nodes: Province, within: float = 20.0) -> None:
         """Wait until these gateways, or all, say that they are ready; raises TimeoutError."""

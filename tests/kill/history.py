@@ -3,15 +3,20 @@
 The word, in ten rules: what was acknowledged arrives; nothing arrives that was not sent; a lane keeps the order of
 acceptance; what comes twice is the same and has a reason; attempts are counted honestly; a repeat earns the first
 receipt; receipts hold; what was confirmed as taken never comes again; every end is told once; and told truly.
+
+A fault around the bus (``Struck`` to ``Calm``) may keep an answer from it, or a request on its way: what was in a
+recipient's hands by then may be pushed once more afterwards, even behind a later one of its lane. The first taking
+never is.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.kill.seen import Answered, Arrived, Denied, Heard, History, Said, Started, Submitted, Told
+from tests.kill.seen import Answered, Arrived, Calm, Denied, Heard, History, Said, Started, Struck, Submitted, Told
 
 #: A receipt's payload where its signature holds, else None.
 Opened = Callable[[str], Mapping[str, Any] | None]
@@ -66,13 +71,14 @@ def _lanes_keep_their_order(history: History) -> Iterator[str]:
     message = {each.delivery: each.message for each in history.all(Arrived)}
     taken: set[tuple[str, str]] = set()
     latest: dict[tuple[str, str], int] = {}
-    for each in history.seen:
+    excused = repeats_that_faults_excuse(history)
+    for position, each in enumerate(history.seen):
         if isinstance(each, Said) and each.word == "taken":
             taken.add((message.get(each.delivery, ""), each.recipient))
         if not isinstance(each, Arrived) or each.message not in place:
             continue
         lane, number = place[each.message]
-        if number < latest.get((lane, each.recipient), 0):
+        if number < latest.get((lane, each.recipient), 0) and position not in excused:
             yield f"order: {each.message} came again to {each.recipient} after a later message of its lane"
         latest[lane, each.recipient] = max(number, latest.get((lane, each.recipient), 0))
         for earlier in lanes[lane][:number]:
@@ -98,7 +104,8 @@ def _duplicates_have_a_reason(history: History) -> Iterator[str]:
     """Pushed again only after the recipient asked for it or after a crash; leased again only once it may be."""
     last: dict[str, Arrived] = {}
     excused: set[str] = set()
-    for each in history.seen:
+    by_faults = repeats_that_faults_excuse(history)
+    for position, each in enumerate(history.seen):
         if isinstance(each, Started):
             excused |= {id_ for id_, arrived in last.items() if arrived.until is None}
         elif isinstance(each, Said) and each.word == "later":
@@ -106,27 +113,56 @@ def _duplicates_have_a_reason(history: History) -> Iterator[str]:
         elif isinstance(each, Arrived):
             before = last.get(each.delivery)
             lapsed = before is not None and before.until is not None and each.at >= before.until
-            if before is not None and each.delivery not in excused and not lapsed:
+            if before is not None and not lapsed and each.delivery not in excused and position not in by_faults:
                 why = "without a crash between" if before.until is None else "while its lease ran"
                 yield f"duplicate: {each.message} came twice to {each.recipient} {why}"
             last[each.delivery] = each
             excused.discard(each.delivery)
 
 
+def repeats_that_faults_excuse(history: History) -> set[int]:
+    """Where pushes stand that came again while a fault lasted, or once after it, having come before its end."""
+    found: set[int] = set()
+    came: set[str] = set()
+    in_hand: set[str] = set()
+    is_rough = False
+    for position, each in enumerate(history.seen):
+        if isinstance(each, Struck):
+            is_rough = True
+        elif isinstance(each, Calm):
+            is_rough = False
+            in_hand |= came
+        elif isinstance(each, Arrived) and each.until is None:
+            if each.delivery in came and (is_rough or each.delivery in in_hand):
+                found.add(position)
+            if not is_rough:
+                in_hand.discard(each.delivery)
+            came.add(each.delivery)
+    return found
+
+
 def _attempts_are_counted(history: History) -> Iterator[str]:
-    """A push that was put off may use up an attempt (a crash may forget it); a lease never does."""
+    """A push that was put off may use up an attempt (a crash may forget it); a lease never does.
+
+    Once a fault kept attempts from their recipients, these cannot know how many there were.
+    """
     highest: dict[str, int] = {}
-    put_off: dict[str, int] = defaultdict(int)
+    put_off: dict[str, float] = defaultdict(int)
     pushed = {each.delivery for each in history.all(Arrived) if each.until is None}
+    unseen = 0.0
     for each in history.seen:
+        if isinstance(each, Struck):
+            unseen = math.inf
         if isinstance(each, Said) and each.word == "later" and each.delivery in pushed:
             put_off[each.delivery] += 1
         elif isinstance(each, Arrived):
             least, most = highest.get(each.delivery, 1), 1 + put_off[each.delivery]
+            if each.until is None:
+                most += unseen
             if not least <= each.attempt <= most:
                 yield (
                     f"attempts: {each.message} came to {each.recipient} as attempt {each.attempt},"
-                    f" which must be from {least} to {most}"
+                    f" which must be from {least} to {most:g}"
                 )
             highest[each.delivery] = max(least, each.attempt)
 

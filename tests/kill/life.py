@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +19,13 @@ from tests.kill.history import violations
 from tests.kill.province import PULLED, SENDER, Province
 from tests.kill.recipients import Inbox, listening
 from tests.kill.seen import History, Started
-from tests.kill.traffic import DESKS, Desk
+from tests.kill.traffic import Desk, Load
 
 #: A point that traffic does not reach in this time (seconds) is not on the way of a message.
 _REACHED: Final = 20.0
-#: Less than a push lease, which a process that starts must take back at once.
-_DRAINED: Final = 25.0
 _LOOK: Final = 0.05
+#: The more has been seen, the longer it takes to look through it: seconds for each thing seen.
+_LOOK_EACH: Final = 0.00002
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Round:
     last_words: str
     #: Posts that earned no answer, or were turned away for the moment; the sender repeated them.
     unanswered: tuple[str, ...] = ()
+    history: History = field(default_factory=History, repr=False)
 
     def __str__(self) -> str:
         listed = "\n".join(f"  {sentence}" for sentence in self.broken[:20])
@@ -68,6 +70,7 @@ class Stage:
         await asyncio.sleep(_LOOK)
 
 
+NORMAL: Final = Load()
 #: Lets all lives but the last begin and end, and the last one begin; it is handed the seed's own chance.
 Deaths = Callable[[Stage, random.Random], Awaitable[None]]
 
@@ -79,12 +82,12 @@ class Copied(Protocol):
         """A province of its own, not served yet."""
 
 
-async def round_of(template: Copied, folder: Path, seed: str, deaths: Deaths) -> Round:
+async def round_of(template: Copied, folder: Path, seed: str, deaths: Deaths, load: Load = NORMAL) -> Round:
     """Play one round in ``folder``: traffic, deaths as arranged, a last life that drains, the verdict."""
     province, history = template.copied(folder), History()
     stage = Stage(province, history)
     try:
-        await _play(stage, seed, deaths)
+        await _play(stage, seed, deaths, load)
         status = await province.stop()
         if status != 0:
             stage.broken.append(f"not drained: asked to end, it ended with {status}")
@@ -92,15 +95,16 @@ async def round_of(template: Copied, folder: Path, seed: str, deaths: Deaths) ->
         province.kill()
         await province.ended(_REACHED)
     broken = [*stage.broken, *violations(history, province.said_by_gateway)]
-    return Round(seed, broken, province.last_words() if broken else "", tuple(stage.unanswered))
+    return Round(seed, broken, province.last_words() if broken else "", tuple(stage.unanswered), history)
 
 
-async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
+async def _play(stage: Stage, seed: str, deaths: Deaths, load: Load) -> None:
     province, history, enough = stage.province, stage.history, asyncio.Event()
     signers = {name: province.signer(name) for name in (SENDER, PULLED)}
     timeout = aiohttp.ClientTimeout(total=10)
+    connector = aiohttp.TCPConnector(force_close=not load.is_kept_alive)
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
+        aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
         listening(province, history, seed),
         asyncio.TaskGroup() as group,
     ):
@@ -114,8 +118,8 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
         }
         cabinet = Cabinet(province, history, chance("cabinet"), enough)
         desks = [
-            Desk(number, province.url, signers[SENDER], session, history, chance(number), enough)
-            for number in range(DESKS)
+            Desk(number, province.url, signers[SENDER], session, history, chance(number), enough, load)
+            for number in range(load.desks)
         ]
         endless = [group.create_task(inbox.work()) for inbox in inboxes.values()]
         endless.append(group.create_task(cabinet.work()))
@@ -123,10 +127,10 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
         await deaths(stage, random.Random(seed))
         enough.set()
         await asyncio.gather(*working)
-        await _drained(stage)
+        await _drained(stage, load.drained)
         for desk in desks:
             stage.unanswered += desk.unanswered
-            await desk.until_answered(desk.sent)
+            await desk.once_more()
         for digest, (name, _, _) in cabinet.dropped.items():
             if not await inboxes[PULLED].can_read(digest):
                 stage.broken.append(f"lost: the file {name} cannot be read by its recipient")
@@ -136,9 +140,10 @@ async def _play(stage: Stage, seed: str, deaths: Deaths) -> None:
             task.cancel()
 
 
-async def _drained(stage: Stage) -> None:
-    for _ in range(round(_DRAINED / _LOOK)):
-        if not stage.history.unfinished():
+async def _drained(stage: Stage, within: float) -> None:
+    end = time.monotonic() + within
+    while left := stage.history.unfinished():
+        if time.monotonic() > end:
+            stage.broken.append(f"not drained: after {within:g} s there is still to come: {left[:5]}")
             return
-        await asyncio.sleep(_LOOK)
-    stage.broken.append(f"not drained: after {_DRAINED:g} s there is still to come: {stage.history.unfinished()[:5]}")
+        await asyncio.sleep(_LOOK + _LOOK_EACH * len(stage.history.seen))

@@ -78,9 +78,12 @@ class Inbox:
             except (Misconfigured, *UNKNOWN):
                 await asyncio.sleep(_PAUSE)
             except Refused as refused:
-                if refused.status != 401:
+                if refused.status == 503:
+                    await asyncio.sleep(_PAUSE)
+                elif refused.status == 401:
+                    self._token = ""
+                else:
                     raise
-                self._token = ""
 
     async def can_read(self, sha256: str) -> bool:
         """Whether the bus hands this recipient the file with this digest, whole."""

@@ -93,7 +93,19 @@ class Started:
     """The process began a life; the one before, if any, was killed."""
 
 
-Seen = Submitted | Answered | Collected | Denied | Arrived | Said | Heard | Told | Started
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A fault of the world around the bus began: a server, a line or a gateway fails, is slow or stands still."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """All faults are over, and every gateway has said that it is ready."""
+
+
+Seen = Submitted | Answered | Collected | Denied | Arrived | Said | Heard | Told | Started | Struck | Calm
 
 
 @dataclass(slots=True)

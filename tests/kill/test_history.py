@@ -8,7 +8,21 @@ from typing import Any
 import pytest
 
 from tests.kill.history import violations
-from tests.kill.seen import Answered, Arrived, Collected, Denied, Heard, History, Said, Seen, Started, Submitted, Told
+from tests.kill.seen import (
+    Answered,
+    Arrived,
+    Calm,
+    Collected,
+    Denied,
+    Heard,
+    History,
+    Said,
+    Seen,
+    Started,
+    Struck,
+    Submitted,
+    Told,
+)
 
 PUSHED, PULLED = "H33.16/dms", "H33.20/dms"
 
@@ -251,3 +265,45 @@ def test_an_outcome_must_belong_to_a_promise() -> None:
 def test_a_message_that_the_bus_seals_is_told_under_a_digest_of_its_own() -> None:
     sealed: list[Seen] = [submitted("m1", digest=None), Collected("m1", (PULLED,)), leased("m1"), said(leased("m1"))]
     assert judged(*sealed, told(leased("m1"), digest="the gateway's own")) == []
+
+
+# ------------------------------------------------------------------------------------- faults around the bus
+
+
+def test_a_push_may_come_again_while_a_fault_lasts_and_once_after_it() -> None:
+    first = pushed("m1")
+    assert judged(*one("m1"), Struck("x"), first, first, Calm(), first) == []
+    assert judged(*one("m1"), Struck("x"), Calm(), first, first) == ["duplicate"]
+    assert judged(Struck("x"), Calm(), *one("m1"), first) == ["duplicate"]
+
+
+def test_a_fault_excuses_neither_a_lease_in_another_hand_nor_a_new_id_nor_another_body() -> None:
+    whole = without(one("m1"), Heard)
+    assert judged(Struck("x"), *whole, leased("m1", at=2.0), Calm()) == ["duplicate"]
+    assert "duplicate" in judged(Struck("x"), *one("m1"), pushed("m1", delivery="other"), Calm())
+    assert "duplicate" in judged(Struck("x"), *one("m1"), pushed("m1", digest="other"), Calm())
+
+
+def test_an_earlier_message_may_come_back_behind_a_later_one_only_where_a_fault_held_it_up() -> None:
+    first, second = pushed("m1"), pushed("m2")
+    both = [*sent("m1", "m2"), first, said(first)]
+    assert "order" not in judged(*both, Struck("x"), second, said(second), first, Calm())
+    assert "order" not in judged(*both, Struck("x"), Calm(), second, said(second), first)
+    assert "order" in judged(Struck("x"), Calm(), *both, second, said(second), first)
+
+
+def test_no_fault_lets_a_later_message_come_before_an_earlier_one_was_taken() -> None:
+    first, second = pushed("m1"), pushed("m2")
+    assert "order" in judged(*sent("m1", "m2"), Struck("x"), second, said(second), Calm(), first, said(first))
+    assert "order" in judged(*sent("m1", "m2"), Struck("x"), first, second, said(first), said(second), Calm())
+
+
+def test_attempts_that_a_fault_kept_from_their_recipient_are_not_counted_against_the_bus() -> None:
+    assert judged(*one("m1"), Struck("x"), pushed("m1", attempt=9), Calm()) == []
+    assert judged(Struck("x"), Calm(), *without(one("m1"), Heard), leased("m1", at=99.0, attempt=2)) == ["attempts"]
+    assert judged(*one("m1"), Struck("x"), pushed("m1", attempt=9), pushed("m1", attempt=8), Calm()) == ["attempts"]
+
+
+def test_no_fault_excuses_a_loss() -> None:
+    seen = [each for each in one("m1") if not (isinstance(each, Arrived | Said) and each.recipient == PUSHED)]
+    assert "lost" in judged(Struck("x"), *seen, Calm())

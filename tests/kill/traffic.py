@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import random
 import time
@@ -30,12 +31,11 @@ DESKS: Final = 3
 _LANES: Final = 2
 #: A desk makes so many posts in quick succession, and then goes on at an easy pace until it was enough.
 _QUICK: Final = 10
-_EASY: Final = 0.25
-#: How many posts a desk makes at most, whatever happens.
-_ENOUGH: Final = 60
 #: After it was told to finish, a desk makes so many more: the lanes go on over the crash.
 _LAST: Final = 2
 _PAUSE: Final = 0.04
+#: Messages that are posted once more together, at most.
+_TOGETHER: Final = 100
 _LIFE_OF_EXPIRING: Final = 0.8
 _RECIPIENTS: Final = (*PUSHED, PULLED)
 
@@ -50,6 +50,23 @@ def example() -> dict[str, Any]:
 
 
 _EXAMPLE: Final = example()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much traffic there is: senders side by side, how many messages each makes, and how fast."""
+
+    desks: int = DESKS
+    #: Of each desk: so many, whatever happens; beyond that only until it was enough, and never more than ``most``.
+    least: int = 0
+    most: int = 100
+    #: The longest pause between two posts (seconds), once the first ones were made in quick succession.
+    easy: float = 0.25
+    #: For so long (seconds) all of it may take to come to its end, once nobody disturbs the bus any more. Less than a
+    #: push lease by default, which a process that starts must take back at once.
+    drained: float = 25.0
+    #: Whether connections are used again; else each request may meet another gateway.
+    is_kept_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,7 @@ class Desk:
     chance: random.Random
     #: Set when there was enough traffic.
     enough: asyncio.Event
+    load: Load = field(default_factory=Load)
     sent: list[Envelope] = field(default_factory=list)
     #: What became of posts that earned no answer, or were turned away for the moment.
     unanswered: list[str] = field(default_factory=list)
@@ -79,11 +97,12 @@ class Desk:
     async def work(self) -> None:
         """Once the bus listens, post until it is enough, then a little more."""
         await self._listens()
-        for number in range(_ENOUGH):
-            if self.enough.is_set():
+        for number in itertools.count():
+            made = len(self.sent)
+            if made >= self.load.most or (made >= self.load.least and self.enough.is_set()):
                 break
             await self._one_more()
-            pause = _PAUSE if number < _QUICK else _EASY
+            pause = _PAUSE if number < _QUICK else self.load.easy
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.enough.wait(), pause * self.chance.random())
         for _ in range(_LAST):
@@ -108,6 +127,11 @@ class Desk:
         await self.until_answered(envelopes)
         if self.chance.random() < 0.1:
             await self.until_answered(envelopes)
+
+    async def once_more(self) -> None:
+        """Hand in everything again that was ever handed in."""
+        for start in range(0, len(self.sent), _TOGETHER):
+            await self.until_answered(self.sent[start : start + _TOGETHER])
 
     async def until_answered(self, envelopes: Sequence[Envelope]) -> None:
         """Post the very same bytes again after every unknown outcome, and note the answers."""
