@@ -38,6 +38,8 @@ _UPLOADS_EVERY: Final = 60.0
 _SHARE_EVERY: Final = 1.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
 _DRAIN: Final = 10.0
+#: How long each thing that is told at the end may take (seconds): the ledger may be away.
+_LAST_WORD: Final = 1.0
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger()
@@ -183,10 +185,10 @@ class Gateway(Steps):
         if self._runner is not None:
             await self._runner.cleanup()
         await asyncio.gather(*(task for task in self._tasks if task.done() or task.cancel()), return_exceptions=True)
-        with contextlib.suppress(Exception):
-            await self.sweep.tell_refusals()
-        with contextlib.suppress(Exception):
-            await self.company.leave()
+        for last_word in (self.sweep.tell_refusals, self.company.leave):
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_LAST_WORD):
+                    await last_word()
         await self.let_go()
         log.info("gateway.stopped")
 

@@ -33,6 +33,8 @@ ATTEMPT_LIMIT: Final = 22.0
 LEASE: Final = 28.0
 #: The ledger is asked at least this often (seconds), whatever the broker says.
 TICK: Final = 1.0
+#: How long the ledger may take to hear that a process goes (seconds).
+_FAREWELL: Final = 2.0
 #: A round that claimed so many shows that there is much to do: the next one lets more gather, so long (seconds).
 MANY: Final = 8
 GATHER: Final = 0.004
@@ -187,7 +189,10 @@ class Dispatch:
         return set(self._tasks) if writing is None else {*self._tasks, writing}
 
     async def drain(self, limit: float = 12.0) -> None:
-        """Claim nothing more; let what runs end within ``limit`` seconds; give the rest back."""
+        """Claim nothing more; let what runs end within ``limit`` seconds; give the rest back.
+
+        Where the ledger is away, the rest is given back by whoever begins under this name, or by time.
+        """
         self._stopping = True
         self.broker.ring(frozenset())
         loop = asyncio.get_running_loop()
@@ -199,4 +204,8 @@ class Dispatch:
             task.cancel()
         with contextlib.suppress(Exception):
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self.ledger.lapse(self.clock.now(), owner=self.owner)
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                await self.ledger.lapse(self.clock.now(), owner=self.owner)
+        except Exception:  # noqa: BLE001 - whoever goes must not be held up by it
+            log.exception("step.failed", step="drain")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.contract import Catalog
-from gateway.core.delivery import State
+from gateway.core.delivery import Delivery, State
 from gateway.core.envelope import digest_of
 from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
 from gateway.core.jws import split
@@ -584,6 +584,23 @@ async def test_drain_gives_back_what_does_not_end_in_time(town: Town) -> None:
     assert await outcomes(town, answer) == [(1, "lapsed")]
 
 
+async def test_a_ledger_that_is_away_holds_nobody_up_who_goes_and_the_lease_ends_by_itself() -> None:
+    ledger = Stumbling()
+    town = a_town(ledger=ledger)
+    desk = Waiting()
+    town.desks[NAME] = desk
+    answer = await town.sent()
+    running = asyncio.create_task(town.dispatch.run())
+    await desk.reached.wait()
+    ledger.stumbles = {"lapse"}
+    await town.dispatch.drain(limit=0.01)
+    await running
+    assert ledger.stumbles == set()
+    assert await state(town, answer) == "leased"
+    await until(town, town.clock.moment + dispatch.LEASE)
+    assert await outcomes(town, answer) == [(1, "lapsed")]
+
+
 async def test_a_ledger_that_fails_once_stops_neither_the_round_nor_the_delivery() -> None:
     ledger = Stumbling()
     town = a_town(ledger=ledger)
@@ -632,7 +649,7 @@ class Waiting(Desk):
 
 
 class Stumbling(MemoryLedger):
-    """A ledger that fails once at each thing it is told to."""
+    """A ledger that fails once at each thing it is told to stumble at."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -645,6 +662,10 @@ class Stumbling(MemoryLedger):
     async def record_many(self, changes: Sequence[Change], *, now: float) -> list[bool]:
         self._stumble("record_many")
         return await super().record_many(changes, now=now)
+
+    async def lapse(self, now: float, *, owner: str | None = None) -> list[Delivery]:
+        self._stumble("lapse")
+        return await super().lapse(now, owner=owner)
 
     def _stumble(self, name: str) -> None:
         if name in self.stumbles:
