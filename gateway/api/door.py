@@ -13,14 +13,13 @@ WAITING: Final = 1024
 
 
 def open_door(host: str, port: int) -> socket.socket:
-    """A socket that listens, for several processes to wait at; raises OSError where the address is taken."""
-    door = socket.create_server((host, port), family=family_of(host), backlog=WAITING)
+    """A socket that listens, for one process or several to wait at; raises OSError where the address is taken."""
+    door = socket.create_server((host, port), family=_family(host), backlog=WAITING)
     door.settimeout(0)
     return door
 
 
-def family_of(host: str) -> socket.AddressFamily:
-    """IPv6 where the host is such an address."""
+def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 

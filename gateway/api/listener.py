@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 
 from gateway.api import problems
 from gateway.api.body import INTAKE
-from gateway.api.door import WAITING, family_of
+from gateway.api.door import WAITING, open_door
 from gateway.api.doors import DOORS
 from gateway.api.standing import HEADERS, SERVER
 from gateway.api.wicket import Lodge, Wicket
@@ -22,6 +24,9 @@ FIRST_HEADER: Final = 10.0
 KEEP_ALIVE: Final = 75.0
 #: How long requests under way have when the listener stops (seconds).
 _LAST_ANSWERS: Final = 5.0
+#: How long connections on which nothing is under way are left open then (seconds).
+LAST_CALL: Final = 1.0
+_LOOKS: Final = 40
 _LINE: Final = 8190
 _HEADERS: Final = 64
 
@@ -44,6 +49,7 @@ class GuardedSite(web.BaseSite):
         """
         super().__init__(runner, backlog=WAITING)
         self._door = door
+        self._own: socket.socket | None = None
         self._app = runner.app
         self._lodge: Lodge | None = None
         self._host = host
@@ -64,6 +70,7 @@ class GuardedSite(web.BaseSite):
         def gate() -> _Connection:
             return _Connection(
                 server,
+                is_last=lambda: lodge.is_closing,
                 loop=loop,
                 first_header=self._first_header,
                 keepalive_timeout=KEEP_ALIVE,
@@ -78,10 +85,8 @@ class GuardedSite(web.BaseSite):
             self._app[DOORS], self._app[INTAKE], gate, first_header=self._first_header, keep_alive=KEEP_ALIVE
         )
         if self._door is None:
-            listening = await loop.create_server(
-                lambda: Wicket(lodge), self._host, self._port, family=family_of(self._host), backlog=self._backlog,
-                reuse_address=True,
-            )  # fmt: skip
+            self._own = open_door(self._host, self._port)
+            listening = await loop.create_server(lambda: Wicket(lodge), sock=self._own, backlog=self._backlog)
         else:
             # One connection at a time, so that those who wait at the same door take turns.
             listening = await loop.create_server(lambda: Wicket(lodge), sock=self._door, backlog=1)
@@ -90,19 +95,45 @@ class GuardedSite(web.BaseSite):
         self._server = listening
 
     async def stop(self) -> None:
-        """Take no new connection; let the wickets' requests be answered."""
+        """Take no new connection but those that wait already; answer what comes within a moment still, as the last."""
+        if self._lodge is None:
+            await super().stop()
+            return
+        waiting = None if self._own is None else self._own.dup()
         await super().stop()
-        if self._lodge is not None:
-            await self._lodge.close(_LAST_ANSWERS)
+        if waiting is not None:
+            with waiting:
+                await _take_all(waiting, self._lodge)
+        await asyncio.gather(self._lodge.close(_LAST_ANSWERS), self._last_call())
+
+    async def _last_call(self) -> None:
+        """Leave connections beyond the gate a moment: a client that writes while we close cannot know what became."""
+        for _ in range(_LOOKS):
+            if not getattr(self._runner.server, "connections", ()):
+                return
+            await asyncio.sleep(LAST_CALL / _LOOKS)
+
+
+async def _take_all(door: socket.socket, lodge: Lodge) -> None:
+    """Take every connection that waits at a door; nobody listens at it any more."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while True:
+            taken, _ = door.accept()
+            taken.settimeout(0)
+            await loop.connect_accepted_socket(lambda: Wicket(lodge), taken)
 
 
 class _Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_first_header", "_guard")
+    __slots__ = ("_first_header", "_guard", "_is_last")
 
-    def __init__(self, manager: Any, *, first_header: float, **options: Any) -> None:
+    def __init__(
+        self, manager: Any, *, first_header: float, is_last: Callable[[], bool] = lambda: False, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
+        self._is_last = is_last
         self._first_header = first_header
         self._guard: asyncio.TimerHandle | None = None
 
@@ -114,6 +145,14 @@ class _Connection(web.RequestHandler):
         if self._guard is not None:
             self._guard.cancel()
         super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Tell a client that the answer is its connection's last where the listener stops."""
+        if self._is_last():
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def _close_if_silent(self) -> None:
         if self._request_count == 0:

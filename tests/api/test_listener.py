@@ -130,3 +130,57 @@ async def test_what_comes_far_ahead_is_answered_in_order_also_where_the_last_goe
     assert answers.count(b"HTTP/1.1 400 ") == 1500
     assert answers.count(b"HTTP/1.1 200 ") == 20
     assert b"HTTP/1.1 404 " in answers.rpartition(b"HTTP/1.1 200 ")[2]
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def a_post(hall: Hall) -> bytes:
+    """A message in the plain form, as the wicket takes it."""
+    body = hall.town.envelope()
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+async def test_who_waited_at_the_door_when_it_was_closed_is_still_answered(hall: Hall) -> None:
+    host, port = hall.url.removeprefix("http://").split(":")
+    (site,) = hall.runner.sites
+    with socket.create_connection((host, int(port))) as early:  # nobody has taken it: this task has not let go yet
+        early.sendall(LIVE)
+        early.setblocking(False)
+        await site.stop()
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(early, 65_536), 5)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+
+
+@pytest.mark.parametrize("is_plain", [True, False], ids=["at the wicket", "through the gate"])
+async def test_what_comes_on_an_open_connection_while_it_closes_is_answered_as_the_last(
+    hall: Hall, is_plain: bool
+) -> None:
+    host, port = hall.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(a_post(hall) if is_plain else LIVE)
+    first = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(first.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+    (site,) = hall.runner.sites
+    closing = asyncio.create_task(site.stop())
+    await asyncio.sleep(0.1)
+    writer.write(a_post(hall))
+    answer = await asyncio.wait_for(reader.read(), 5)
+    await closing
+
+    assert b"Connection: close" not in first
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert b"connection: close" in answer.lower()
+    writer.close()
+
+
+async def test_with_nobody_there_it_closes_at_once(hall: Hall) -> None:
+    (site,) = hall.runner.sites
+    began = time.monotonic()
+    await site.stop()
+
+    assert time.monotonic() - began < 0.2
