@@ -52,7 +52,7 @@ def own_metrics() -> dict[str, set[str]]:
 #: What Prometheus' language itself says.
 _WORDS: Final = frozenset(
     "sum max min avg count rate increase changes vector on by and or unless offset absent topk sort_desc time abs"
-    " histogram_quantile predict_linear without ignoring label_values".split()
+    " histogram_quantile predict_linear max_over_time without ignoring label_values".split()
 )
 _SELECTOR: Final = re.compile(r"\b([a-z_:][a-z0-9_:]*)\s*(?:\{([^}]*)\})?")
 _GROUPING: Final = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
