@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(folder: Path, rabbit_server: dict[str, str], rabbit_url: str, rabbit_api: RabbitApi) -> Settings:
+def settings(folder: Path, rabbit_server: dict[str, str], rabbit_url: str, rabbit_api: RabbitApi) -> Iterator[Settings]:
     """The province's settings as they are beside a RabbitMQ; users, which are the whole broker's, are taken away."""
-    for name in (DMS.name, HIS.name):
-        rabbit_api.ask("DELETE", "users", name)
-    return dataclasses.replace(settings_of(folder), broker_url=rabbit_url, management_url=rabbit_server["api"])
+
+    def without_users() -> None:
+        for name in (DMS.name, HIS.name):
+            rabbit_api.ask("DELETE", "users", name)
+
+    without_users()
+    yield dataclasses.replace(settings_of(folder), broker_url=rabbit_url, management_url=rabbit_server["api"])
+    without_users()
 
 
 def rows_of(settings: Settings) -> Sequence[FolderRow]:

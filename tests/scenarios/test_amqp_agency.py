@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -53,14 +53,15 @@ version = "1.0"
 @pytest.fixture
 def folder(
     tmp_path: Path, postgres_url: str, rabbit_url: str, rabbit_server: dict[str, str], rabbit_api: RabbitApi
-) -> Path:
+) -> Iterator[Path]:
     """A province on PostgreSQL and RabbitMQ with an archive that speaks AMQP."""
     rabbit_api.ask("DELETE", "users", THEM.name)
     made = a_province(tmp_path / "tinh")
     edit(made, "lgsp.toml", 'url = "sqlite:var/lgsp.db"', f'url = "{postgres_url}"')
     edit(made, "lgsp.toml", 'url = "local"', f'url = "{rabbit_url}"\nmanagement = "{rabbit_server["api"]}"')
     write(made, "agencies/H33.77.toml", AGENCY)
-    return made
+    yield made
+    rabbit_api.ask("DELETE", "users", THEM.name)
 
 
 def login(folder: Path, rabbit_url: str) -> AmqpDesk:
