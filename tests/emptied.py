@@ -27,5 +27,10 @@ _EMPTY = one_by_one(_empty)
 async def emptied(ledger: PostgresLedger) -> PostgresLedger:
     """The ledger, opened, with every table empty."""
     await ledger.open()
-    await ledger.write(_EMPTY, None)
+    await empty(ledger)
     return ledger
+
+
+async def empty(ledger: PostgresLedger) -> None:
+    """Forget everything that an opened ledger keeps."""
+    await ledger.write(_EMPTY, None)
