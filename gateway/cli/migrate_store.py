@@ -52,11 +52,19 @@ def migrate_store(place: Place, source: str, target: str, password_file: Path | 
     if source == target:
         raise Misuse(Text("FROM và TO là một", "FROM and TO are the same."))
     _arm(place)
-    shown = "" if password_file is None else str(password_file)
-    addresses = [with_password(u, password_file, shown) if scheme_of(u) in POSTGRES else u for u in (source, target)]
-    return asyncio.run(
-        _Move(place, without_password(source), without_password(target)).run(*addresses, dry_run=dry_run)
-    )
+    file = password_file
+    if file is not None and not file.exists():
+        file = place.folder / file  # as in lgsp.toml
+    addresses = [
+        with_password(url, file, str(password_file)) if scheme_of(url) in POSTGRES else url for url in (source, target)
+    ]
+    return asyncio.run(_Move(place, _shown(source), _shown(target)).run(*addresses, dry_run=dry_run))
+
+
+def _shown(url: str) -> str:
+    """The address as it may be told and written down: what follows the path too, unless a password is in it."""
+    query = url.partition("?")[2]
+    return without_password(url) + (f"?{query}" if query and "password" not in query.lower() else "")
 
 
 def _arm(place: Place) -> None:

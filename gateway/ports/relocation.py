@@ -140,7 +140,7 @@ class Import(Reading, Protocol):
         """How far a move of that ledger has come (empty: not begun); None where it was finished. Changes nothing.
 
         A move of a ledger that has changed since counts as not begun. Raises Misconfigured where the store cannot be
-        used, or holds anything that did not come from there.
+        used, holds anything that did not come from there, or the ledger has changed since its move was finished.
         """
 
     async def begin(self, origin: Origin) -> Mapping[str, Reached]:

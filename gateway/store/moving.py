@@ -68,6 +68,23 @@ def holds_something(place: str) -> Misconfigured:
     )
 
 
+def diverged(place: str) -> Misconfigured:
+    """Everything came from there, and then somebody worked on the old one."""
+    return Misconfigured(
+        place,
+        Text(
+            "Sổ đã chuyển xong sang đây, nhưng sau đó sổ cũ lại thay đổi",
+            "It has moved here; the old one has changed since",
+        ),
+        Text(
+            "Dùng sổ ở đây, không chạy trục trên sổ cũ nữa. Thông điệp nào sổ cũ nhận sau khi chuyển thì nhờ nơi gửi"
+            " gửi lại đúng bản đó: cùng mã thì không bị trùng.",
+            "Use the one here, and run no gateway on the old one. What the old one accepted since must be sent again by"
+            " its sender as it was: with the same id nothing doubles.",
+        ),
+    )
+
+
 def gone(place: str, address: str) -> Misconfigured:
     """A gateway opens what was left."""
     return Misconfigured(

@@ -153,6 +153,8 @@ def test_people_read_what_is_there_what_was_compared_and_what_comes_next(
 ) -> None:
     keep(folder, 3)
     address, file = password
+    address += "?application_name=moved"
+    file = file.rename(folder / "keys/db.password").relative_to(folder)
     shown = lgsp("-C", folder, "migrate-store", OLD, address, "--password-file", file)
     assert shown.status == 0
     assert "Rời sqlite:var/lgsp.db: 3 thông điệp, 3 lượt chuyển." in shown.out

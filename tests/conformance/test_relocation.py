@@ -195,16 +195,25 @@ class RelocationSuite:
         assert await look(busy, target) is None, "what was finished is known"
 
         told = []
-        for house in (busy, target):
+        for house in (target, busy):
             ledger = house.ledger()
             await ledger.open()
             told.append(await everything(ledger, *house.beside(ledger)))
             await ledger.close()
-        before, after = told
+        after, before = told
         *leaves, (_, _, last) = after.pop("journal")
         assert leaves == before.pop("journal")
         assert last.startswith(b'{"audit":"store.moved"')
         assert after == before
+
+    async def test_an_old_ledger_that_was_used_after_the_move_is_noticed(self, busy: House, target: House) -> None:
+        await move(busy, target)
+        ledger = busy.ledger()
+        await ledger.open()
+        await ledger.accept_many([a_message("after the move")])
+        await ledger.close()
+        with pytest.raises(Misconfigured, match="the old one has changed since"):
+            await look(busy, target)
 
     async def test_the_new_ledger_goes_on(self, busy: House, target: House) -> None:
         await move(busy, target)

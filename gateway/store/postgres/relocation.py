@@ -140,6 +140,8 @@ class PostgresImport(_Tables):
         if id_ != origin.id:
             raise moving.holds_something(place_of(self._url))
         if is_whole:
+            if mark != origin.mark:
+                raise moving.diverged(place_of(self._url))
             return None
         if mark != origin.mark:
             return {}

@@ -171,6 +171,8 @@ class SqliteImport(_Tables):
         if id_ != origin.id:
             raise moving.holds_something(str(self._path))
         if is_whole:
+            if mark != origin.mark:
+                raise moving.diverged(str(self._path))
             return None
         if mark != origin.mark:
             return {}
