@@ -18,10 +18,11 @@ from tests.servers.packages import binary
 
 RULES = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
 BOARD = DEPLOY / "grafana/lgsp.json"
-#: Of Debian's exporters, RabbitMQ's own plugin and HAProxy: looked up there when these files were written.
+#: Of Debian's exporters and RabbitMQ's own plugin, looked up there when these files were written, and of HAProxy, which
+#: the tests ask themselves (test_haproxy).
 NEIGHBOURS = frozenset(
-    "up ALERTS haproxy_backend_active_servers haproxy_backend_current_queue rabbitmq_alarms_memory_used_watermark"
-    " rabbitmq_alarms_free_disk_space_watermark pg_up"
+    "up ALERTS haproxy_backend_active_servers haproxy_backend_current_queue haproxy_server_status"
+    " rabbitmq_alarms_memory_used_watermark rabbitmq_alarms_free_disk_space_watermark pg_up"
     " pg_stat_replication_pg_wal_lsn_diff node_filesystem_avail_bytes node_filesystem_size_bytes"
     " node_timex_offset_seconds node_timex_sync_status".split()
 )

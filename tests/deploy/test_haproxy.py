@@ -19,6 +19,7 @@ from aiohttp import web
 
 from gateway.config.keys import new_key_pem, self_signed
 from tests.deploy.reading import DEPLOY
+from tests.deploy.test_figures import NEIGHBOURS
 from tests.servers.packages import binary
 from tests.servers.private import free_ports
 
@@ -192,6 +193,13 @@ async def test_a_gateway_that_is_replaced_costs_nobody_a_refused_request(tmp_pat
         await asyncio.gather(*senders)
         assert len(answers) > 100
         assert set(answers) == {200}
+
+
+async def test_it_counts_the_figures_that_alerts_and_board_name(tmp_path: Path) -> None:
+    async with standing(tmp_path) as front, front.client.get(f"{front.figures}/metrics") as answer:
+        told = await answer.text()
+    assert [name for name in NEIGHBOURS if name.startswith("haproxy_") and f"{name}{{" not in told] == []
+    assert 'haproxy_server_status{proxy="be_quick",server="gw1",state="UP"} 1' in told
 
 
 async def test_one_that_is_not_ready_gets_nothing_and_soon_again_when_it_is(tmp_path: Path) -> None:
