@@ -190,6 +190,15 @@ async def test_a_database_that_is_not_there_and_a_wrong_password_are_mistakes(po
     assert "no_such_database" in told.value.wrong.vi
 
 
+async def test_a_pgbouncer_that_the_settings_do_not_tell_of_is_a_mistake_that_names_the_setting(
+    postgres_bouncer: str,
+) -> None:
+    with pytest.raises(Misconfigured) as told:
+        await PostgresLedger(postgres_bouncer).open()
+
+    assert "pgbouncer = true" in told.value.right.vi
+
+
 async def test_a_ledger_that_was_closed_says_so_like_one_that_is_away(postgres_suite_url: str) -> None:
     ledger = PostgresLedger(postgres_suite_url)
     await ledger.open()

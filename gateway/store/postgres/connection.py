@@ -245,9 +245,9 @@ def as_misconfigured(url: str, error: BaseException) -> Misconfigured:
         Text(f"Không mở được cơ sở dữ liệu {place}: {error}", f"The database {place} cannot be opened: {error}"),
         Text(
             "Quản trị viên kiểm tra máy chủ PostgreSQL có đang chạy không, địa chỉ, tên cơ sở dữ liệu, tài khoản,"
-            " mật khẩu và quyền tạo bảng của tài khoản đó.",
+            " mật khẩu và quyền tạo bảng của tài khoản đó; nếu kết nối qua PgBouncer thì đặt pgbouncer = true.",
             "The administrator checks that the PostgreSQL server runs, the address, the name of the database, the"
-            " account, its password and its right to create tables.",
+            " account, its password and its right to create tables; behind PgBouncer, pgbouncer = true is to be set.",
         ),
     )
 
