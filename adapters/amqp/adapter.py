@@ -27,7 +27,8 @@ from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncolle
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = False
-_DURABLE: Final = {"durable": True}
+#: A header has to fit into one frame: a sender's own words in it must never break the connection that all share.
+_LONGEST_TRACE: Final = 512
 #: Settlements that wait for this process at the broker; more than that only if the process sleeps.
 _MOST_SETTLEMENTS: Final = 10_000
 
@@ -124,7 +125,7 @@ class Amqp:
             headers["webhook-signature"] = f"v1a,{made}"
         for name in ("traceparent", "tracestate"):
             value = parcel.event.get(name)
-            if isinstance(value, str):
+            if isinstance(value, str) and len(value) <= _LONGEST_TRACE and value.isascii() and value.isprintable():
                 headers[name] = value
         return aio_pika.Message(
             parcel.body,

@@ -99,6 +99,18 @@ async def test_a_message_bears_its_ids_and_a_signature_that_any_library_of_stand
     await adapter.close()
 
 
+async def test_words_of_the_sender_that_fit_no_header_stay_out_of_it(opened: Open) -> None:
+    scene = await opened()
+    adapter = scene.adapter()
+    for number, trace in enumerate(("00-" + "0" * 150_000, "00-\n", "đường")):
+        event = an_event(traceparent="00-1", tracestate=trace)
+        await adapter.deliver(a_parcel(scene.hands.context("amqp", {}), number, event=event))
+    assert len(await scene.desk.arrivals()) == 3
+    assert all(each.headers["traceparent"] == "00-1" for each in scene.desk.received)
+    assert not any("tracestate" in each.headers for each in scene.desk.received)
+    await adapter.close()
+
+
 async def test_a_message_changed_on_the_way_has_no_good_signature(opened: Open) -> None:
     scene = await opened()
     scene.desk.public_key = Ed25519PublicKey.from_public_bytes(b"\x01" * 32)
