@@ -17,7 +17,7 @@ ROUNDS ?= 50
 JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill bench bench-cluster faults demo run states lock clean
+.PHONY: help setup check test kill chaos bench bench-cluster faults demo run states lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ states: $(STAMP) ## draw the table of a delivery's states into ARCHITECTURE.md
 
 kill: $(STAMP) ## kill the gateway at every write point, ROUNDS times each (50)
 	$(BIN)/python -m pytest tests/kill --rounds=$(ROUNDS)
+
+chaos: $(STAMP) ## several gateways while all around them fails: MESSAGES (3000) a round, ROUNDS (1), SEED (by chance)
+	@$(BIN)/python -m tests.chaos --messages $(or $(MESSAGES),3000) $(if $(SEED),--seed $(SEED)) \
+	  --rounds $(if $(filter-out file default,$(origin ROUNDS)),$(ROUNDS),1)
 
 bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench BENCH='--only latency'
 	@$(BIN)/lgsp bench $(BENCH)
