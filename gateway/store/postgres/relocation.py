@@ -177,7 +177,9 @@ class PostgresImport(_Tables):
                     await self._make_marks(connection, origin)
                 await migrate(database, place_of(self._url), migrations(), is_arriving=True)
                 async with database.transaction(locks.SCHEMA) as connection:
-                    await connection.execute(f"TRUNCATE {', '.join(_LYING)}, meta")
+                    if await _holds_any(connection):  # of a ledger that has changed since
+                        await connection.execute(f"TRUNCATE {', '.join(_LYING)}")
+                    await connection.execute("DELETE FROM meta")  # what every new database begins with
                     await partitions.ensure(connection, await partitions.now(connection))
         finally:
             await database.close()
