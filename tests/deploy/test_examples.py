@@ -15,9 +15,8 @@ import pytest
 from gateway.api.doors import Limits
 from gateway.cli.founding import found_province
 from gateway.config.settings import Settings
-from tests.deploy.reading import DEPLOY, ROOT, documents
+from tests.deploy.reading import DEPLOY, ROOT, documents, program
 from tests.province import a_province, settings_of
-from tests.servers.packages import binary
 
 CLUSTER = DEPLOY / "cluster"
 KUBERNETES = CLUSTER / "kubernetes"
@@ -230,7 +229,7 @@ def test_the_proxy_lets_through_what_the_gateway_takes_and_no_more() -> None:
 
 @pytest.mark.parametrize("unit", [str(path.relative_to(DEPLOY)) for path in sorted(DEPLOY.rglob("*.service"))])
 def test_systemd_finds_nothing_wrong_with_a_unit_and_little_that_it_may_do(unit: str, tmp_path: Path) -> None:
-    verify = str(binary("systemd-analyze", "systemd"))
+    verify = program("systemd-analyze", "systemd")
     text = (DEPLOY / unit).read_text().replace("/opt/lgsp/.venv/bin/lgsp", "/bin/true")
     (tmp_path / Path(unit).name).write_text(text)
     found = subprocess.run([verify, "verify", tmp_path / Path(unit).name], capture_output=True, text=True, check=False)

@@ -13,8 +13,7 @@ import pytest
 from gateway.api.problems import STATUS
 from gateway.core.failure import Kind
 from gateway.ports.records import AttemptOutcome
-from tests.deploy.reading import DEPLOY, documents, groupings, own_metrics, selectors
-from tests.servers.packages import binary
+from tests.deploy.reading import DEPLOY, documents, groupings, own_metrics, program, selectors
 
 RULES = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
 BOARD = DEPLOY / "grafana/lgsp.json"
@@ -37,7 +36,7 @@ VALUES: dict[str, set[str]] = {
 
 def promtool(*arguments: object) -> str:
     """What Prometheus' own checker says; fails where it finds something."""
-    command = [str(binary("promtool", "prometheus")), *map(str, arguments)]
+    command = [program("promtool", "prometheus"), *map(str, arguments)]
     ended = subprocess.run(command, cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout

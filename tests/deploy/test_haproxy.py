@@ -18,9 +18,8 @@ import pytest
 from aiohttp import web
 
 from gateway.config.keys import new_key_pem, self_signed
-from tests.deploy.reading import DEPLOY
+from tests.deploy.reading import DEPLOY, program
 from tests.deploy.test_figures import NEIGHBOURS
-from tests.servers.packages import binary
 from tests.servers.private import free_ports
 
 CONFIGURATION = DEPLOY / "cluster/haproxy/haproxy.cfg"
@@ -110,7 +109,7 @@ async def standing(folder: Path, **quicker: str) -> AsyncIterator[Front]:
     for gateway in gateways:
         await gateway.open()
     process = await asyncio.create_subprocess_exec(
-        binary("haproxy", "haproxy"), "-f", str(path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        program("haproxy", "haproxy"), "-f", str(path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         connector = aiohttp.TCPConnector(ssl=TRUSTING, limit=0)
@@ -140,7 +139,7 @@ async def until(front: Front, *, active: int, seconds: float = 10) -> float:
 
 def test_the_proxy_takes_the_file_without_a_warning(tmp_path: Path) -> None:
     path = configuration(tmp_path, 8443, 8404, (8601, 8602, 8603))
-    command = [str(binary("haproxy", "haproxy")), "-c", "-f", str(path)]
+    command = [program("haproxy", "haproxy"), "-c", "-f", str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "WARNING" not in found.stderr

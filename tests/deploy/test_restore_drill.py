@@ -34,10 +34,10 @@ from tests.busy import keep_busy
 from tests.cli.desk import ROOT, lgsp
 from tests.cli.living import at_a_free_port, living
 from tests.cli.test_story import DOCUMENT
+from tests.deploy.reading import program
 from tests.province import a_province, edit
 from tests.servers import databases
 from tests.servers.bucket import PrivateBucket
-from tests.servers.packages import binary
 from tests.servers.sharing import within
 
 SCAN = b"%PDF-1.7 made up\n" * 5000
@@ -48,7 +48,7 @@ RESTORED = {"deliveries", "attempts", "journal"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _tools() -> None:
-    binary("pg_dump", "postgresql-client")
+    program("pg_dump", "postgresql-client")
 
 
 @pytest.fixture

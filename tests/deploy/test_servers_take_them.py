@@ -13,8 +13,7 @@ import pytest
 
 from gateway.broker.rabbitmq.topology import DELIVER, PARK, STEPS, queue_of, retry_arguments
 from gateway.core.agency_queue import AgencyQueue
-from tests.deploy.reading import DEPLOY
-from tests.servers.packages import binary
+from tests.deploy.reading import DEPLOY, program
 from tests.servers.rabbitmq import RabbitApi
 
 CLUSTER = DEPLOY / "cluster"
@@ -22,11 +21,11 @@ CLUSTER = DEPLOY / "cluster"
 
 def of_postgres(name: str, folder: Path, *more: str) -> str:
     """The value of a setting as PostgreSQL reads it from the shipped file."""
-    program = binary("postgres", "postgresql", "/usr/lib/postgresql/*/bin")
-    (folder / "PG_VERSION").write_text(f"{program.parents[1].name}\n")
+    postgres = Path(program("postgres", "postgresql", "/usr/lib/postgresql/*/bin"))
+    (folder / "PG_VERSION").write_text(f"{postgres.parents[1].name}\n")
     # Asked for a value and nothing else, first of all: root may do that, too.
     told = ["-C", name, "-D", str(folder), "-c", f"config_file={CLUSTER}/postgres/postgresql.conf", *more]
-    read = subprocess.run([str(program), *told], capture_output=True, text=True, check=False)
+    read = subprocess.run([str(postgres), *told], capture_output=True, text=True, check=False)
     assert read.returncode == 0, read.stderr
     return read.stdout.strip()
 

@@ -14,7 +14,7 @@ from gateway.core.faults import Busy
 from gateway.ports import Accepted, NewMessage
 from gateway.store.postgres.ledger import PostgresLedger
 from tests.build import a_key, a_message
-from tests.servers.packages import binary
+from tests.deploy.reading import program
 from tests.servers.postgres import PrivatePostgres
 from tests.servers.private import Unavailable
 
@@ -27,7 +27,7 @@ class Standby(PrivatePostgres):
     def __init__(self, first: PrivatePostgres) -> None:
         super().__init__()
         self._first = first
-        self._copier = binary("pg_basebackup", "postgresql", "/usr/lib/postgresql/*/bin")
+        self._copier = program("pg_basebackup", "postgresql", "/usr/lib/postgresql/*/bin")
         self.password = first.password
 
     def _prepare(self) -> None:
@@ -48,6 +48,7 @@ class Standby(PrivatePostgres):
 @pytest.fixture(scope="module")
 def machines() -> Iterator[tuple[PrivatePostgres, Standby]]:
     """A first machine and a standby that streams from it, each commit waiting for both."""
+    program("postgres", "postgresql", "/usr/lib/postgresql/*/bin")
     with PrivatePostgres() as first, Standby(first) as standby:
         asyncio.run(ask(first, f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({NAME}, lgsp_db3)'"))
         asyncio.run(ask(first, "SELECT pg_reload_conf()"))
