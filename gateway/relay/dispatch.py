@@ -65,6 +65,8 @@ class Dispatch:
     #: How many the last round claimed.
     _claimed: int = 0
     _stopping: bool = False
+    #: Held during a round: what it is about to claim is under way, too.
+    _round_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _trial: Trial = field(init=False)
     _endings: Endings = field(init=False)
     _suspicion: Suspicion = field(init=False)
@@ -85,7 +87,8 @@ class Dispatch:
                     await self.ledger.lapse(self.clock.now(), owner=self.owner)
                     await self.outages.load()
                     is_begun = True
-                wait = await self._round(announced)
+                async with self._round_turn:
+                    wait = await self._round(announced)
             except Exception:  # noqa: BLE001 - a round that fails is told; the next one tries again
                 log.exception("step.failed", step="dispatch")
             if not self._stopping:
@@ -197,6 +200,9 @@ class Dispatch:
         self.broker.ring(frozenset())
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(end), self._round_turn:
+                pass
         while (tasks := self.under_way()) and (left := end - loop.time()) > 0:
             await asyncio.wait(tasks, timeout=left)
         tasks = self.under_way()

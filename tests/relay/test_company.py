@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from prometheus_client import generate_latest
@@ -14,7 +14,7 @@ from gateway.core.delivery import Deferred, Delivered, Delivery
 from gateway.core.faults import TransientFailure
 from gateway.core.judgement import Judged
 from gateway.core.rate import Rate
-from gateway.ports import Change
+from gateway.ports import Change, Claim
 from gateway.relay.company import BEAT, LIFE, Company
 from gateway.relay.dispatch import LEASE
 from gateway.relay.outage import Outages
@@ -348,3 +348,27 @@ async def test_an_outage_of_hours_is_probed_by_one_of_them_at_a_time_and_ends_wi
     for lane in range(10):
         order = [number for subject, number in came if subject == f"lane {lane}"]
         assert order == sorted(order)
+
+
+async def test_what_is_being_claimed_when_a_gateway_is_told_to_stop_is_delivered_by_it_and_by_nobody_else(
+    gateways: tuple[Town, Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = gateways
+    message = await one.sent(to="H33.16")
+    claim, is_asked = one.ledger.claim, asyncio.Event()
+
+    async def slowly(*args: Any, **kwargs: Any) -> list[Claim]:
+        claims = await claim(*args, **kwargs)
+        is_asked.set()
+        await asyncio.sleep(0.05)
+        return claims
+
+    monkeypatch.setattr(one.ledger, "claim", slowly)
+    running = asyncio.create_task(one.dispatch.run())
+    await is_asked.wait()
+    await one.dispatch.drain()
+    await running
+    await other.work()
+
+    assert one.taken_by(RECIPIENT) == [message.id]
+    assert [each.outcome for each in await one.attempts(message)] == ["taken"]
