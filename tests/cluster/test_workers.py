@@ -64,8 +64,9 @@ async def test_a_worker_that_is_killed_is_replaced_while_the_other_goes_on(crew:
     async def one_dies(stage: Stage, chance: random.Random) -> None:
         killed, spared = chance.sample(await begun(stage), 2)
         await asyncio.sleep(chance.uniform(0.3, 1.0))
-        stage.history.add(Started())
         os.kill(killed, signal.SIGKILL)
+        await asyncio.sleep(0.1)  # what it wrote into sockets is still to be read
+        stage.history.add(Started())
         await until(lambda: len(logged(stage.province, "gateway.started")) == 3)
         assert logged(stage.province, "worker.died")[0]["worker"] in {1, 2}
         assert not is_alive(killed)
