@@ -58,6 +58,7 @@ EVENTS: Final[dict[str, str]] = {
     "uploads.swept": "uploads that were given up before they were whole were forgotten",
     "request.ended": "what a late subscriber missed was delivered as far as it is due, or the request was cancelled",
     "files.swept": "files that no message names were forgotten",
+    "retention.applied": "what is older than [retention] allows was removed from the ledger, how many and which months",
     "step.failed": "a recurring step met something unforeseen and will run again",
     "store.failed": "the ledger could not do what it was asked",
     "store.house-not-kept": "the database's own upkeep (numbers of the journal, months) failed and is tried again",

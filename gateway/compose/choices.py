@@ -19,6 +19,7 @@ from gateway.ports.copies import Copies, Server
 from gateway.ports.failures import Failures
 from gateway.ports.peers import Peers
 from gateway.ports.replays import Replays
+from gateway.ports.retention import Retention
 
 if TYPE_CHECKING:
     from gateway.store.sqlite import examination as looking
@@ -34,6 +35,7 @@ __all__ = [
     "open_ledger",
     "open_spool",
     "peers_of",
+    "retention_of",
     "server_of",
     "stand_in",
 ]
@@ -140,6 +142,17 @@ def peers_of(ledger: Ledger) -> Peers:
     from gateway.store.postgres import peers
 
     return peers.peers_of(ledger)
+
+
+def retention_of(ledger: Ledger) -> Retention:
+    """What takes old things out of a ledger, in its own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import retention as embedded
+
+        return embedded.retention_of(ledger)
+    from gateway.store.postgres import retention
+
+    return retention.retention_of(ledger)
 
 
 def _is_embedded(ledger: Ledger) -> bool:

@@ -34,6 +34,7 @@ _COLLECT_EVERY: Final = 1.0
 _SWEEP_EVERY: Final = 1.0
 _WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
+_RETIRE_EVERY: Final = 3600.0
 #: How often processes on one ledger look at what the others found out and granted.
 _SHARE_EVERY: Final = 1.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
@@ -133,8 +134,8 @@ class Gateway(Steps):
     def _recurring(self) -> list[tuple[float, Callable[[], Awaitable[Any]]]]:
         """What is done again and again, and how often (seconds).
 
-        Sweeping is everybody's, as a lease must end though its holder is dead; collecting and the alarm are the
-        leader's, who spares agencies and operators from being asked or told by each process.
+        Sweeping is everybody's, as a lease must end though its holder is dead; collecting, the alarm and retention are
+        the leader's, who spares agencies and operators from being asked or told by each process.
         """
         steps: list[tuple[float, Callable[[], Awaitable[Any]]]] = [
             (_SWEEP_EVERY, self.sweep.once),
@@ -142,6 +143,7 @@ class Gateway(Steps):
             (_REGISTRY_EVERY, self._look_at_registry),
             (_UPLOADS_EVERY, self._leading(self.uploads.sweep)),
             (_COLLECT_EVERY, self._leading(self.collect.once)),
+            (_RETIRE_EVERY, self.retire.once),
         ]
         if (peers := self.company.peers) is not None:
             self.accept.paces.begin_sharing()

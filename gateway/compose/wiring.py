@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import gateway
 from gateway.compose.asked import operations_on, requests_on
-from gateway.compose.choices import open_broker, peers_of
+from gateway.compose.choices import open_broker, peers_of, retention_of
 from gateway.compose.picture import Picture
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
@@ -25,6 +25,7 @@ from gateway.relay.pull import Pull
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
+from gateway.relay.retire import Retire
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
@@ -62,6 +63,7 @@ class Steps:
     requests: Requests = field(init=False)
     backfill: Backfill = field(init=False)
     replay: Replay = field(init=False)
+    retire: Retire = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises Misconfigured where the broker's URL cannot be used."""
@@ -110,6 +112,9 @@ class Steps:
             self.requests.backfills, directory, catalog, self.tongues.pulling(), clock,
             f"backfill:{process}:{secrets.token_hex(4)}", broker.announce,
         )  # fmt: skip
+        self.retire = Retire(
+            ledger, retention_of(ledger), settings.ages, clock, f"retention:{process}", self.company.leads
+        )
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit))
 

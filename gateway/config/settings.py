@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
+from gateway.config.retention import ages_of, judge_retention
 from gateway.config.sizes import parse_size
 from gateway.config.storage import Storage, judge_storage, storage_of
 from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password, with_user_of
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
+from gateway.core.retention import Ages
 
 FILE: Final = "lgsp.toml"
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -75,6 +77,8 @@ class Settings:
     management_password_file: Path | None = None
     #: Where files are kept when not in ``files_folder``, which still holds what is on its way in.
     storage: Storage | None = None
+    #: How long messages, tries and what became of them are kept.
+    ages: Ages = field(default_factory=Ages)
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -220,6 +224,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         management_url=str(_value(values, "broker", "management")).rstrip("/"),
         management_password_file=secret("broker", "management_password_file"),
         storage=storage_of(partial(_value, values), folder),
+        ages=ages_of(partial(_value, values)),
         log_level=level,
         kill_at=kill_at,
     )
@@ -273,6 +278,7 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
         mistake("gateway", "public_url", Text("Địa chỉ không dùng được", "The address cannot be used"), right)
     mistakes += judge_whereabouts(document, partial(_value, values))
     mistakes += judge_storage(document, partial(_value, values))
+    mistakes += judge_retention(document, partial(_value, values))
     limit = parse_size(str(_value(values, "files", "limit")))
     if not 1 <= limit <= _LARGEST_FILE:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")

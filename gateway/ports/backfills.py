@@ -92,5 +92,6 @@ class Backfills(Protocol):
 
         Each delivery goes behind what is open in its lane, as at acceptance; recipients and receipt of its message
         stay as they are. False, and nothing is done, where the request is not running, ``owner`` does not drive it,
-        it is no longer where ``request.reached`` says, or one of the deliveries is there already.
+        it is no longer where ``request.reached`` says, one of the deliveries is there already, or a message of theirs
+        has lost its body meanwhile.
         """

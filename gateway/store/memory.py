@@ -98,7 +98,7 @@ class MemoryLedger:
 
     async def find(self, key: str) -> Record | None:
         message = self._messages.get(self._derived[key].message if key in self._derived else key)
-        if message is None:
+        if message is None or not message.digest:
             return None
         place = {recipient: index for index, recipient in enumerate(message.recipients)}
         told = sorted(message.deliveries, key=lambda delivery: place.get(delivery.recipient, len(place)))
@@ -115,10 +115,11 @@ class MemoryLedger:
 
     async def envelope(self, key: str) -> bytes | None:
         message = self._messages.get(key)
-        return None if message is None else message.envelope
+        return None if message is None else message.envelope or None
 
     async def derived(self, message: str, target: str) -> Derived | None:
-        return next((made for made in self._derived.values() if (made.message, made.target) == (message, target)), None)
+        kept = (made for made in self._derived.values() if (made.message, made.target) == (message, target))
+        return next((made for made in kept if made.envelope), None)
 
     async def keep_derived(self, made: Derived) -> Derived:
         return await self.derived(made.message, made.target) or self._derived.setdefault(made.key, made)
@@ -352,3 +353,44 @@ class MemoryLedger:
             of = self._messages[delivery.message]
             self._messages[of.key] = replace(of, deliveries=(*of.deliveries, delivery))
             self._line_up(delivery, at)
+
+    def trim(self, until: float) -> int:
+        """Forget attempts of deliveries that are over which ended by ``until``; answers how many."""
+        count = 0
+        for id_, attempts in self._attempts.items():
+            if (delivery := self._deliveries.get(id_)) is None or delivery.is_over:
+                left = [attempt for attempt in attempts if attempt.ended_at > until]
+                count += len(attempts) - len(left)
+                attempts[:] = left
+        return count
+
+    def strip(self, until: float) -> int:
+        """Forget the data of messages accepted by ``until`` with which all is done; answers how many."""
+        gone = [message for message in self._done(until) if message.envelope]
+        for message in gone:
+            self._messages[message.key] = replace(message, envelope=b"", files=())
+        keys = {message.key for message in gone}
+        self._derived |= {
+            key: replace(made, envelope=b"") for key, made in self._derived.items() if made.message in keys
+        }
+        return len(gone)
+
+    def forget(self, until: float) -> int:
+        """Forget messages accepted by ``until`` with which all is done, but for what a repeat is; answers how many."""
+        gone = [message for message in self._done(until) if message.digest]
+        for message in gone:
+            for delivery in message.deliveries:
+                for kept in (self._deliveries, self._attempts, self._proofs):
+                    kept.pop(delivery.id, None)
+            self._messages[message.key] = replace(
+                message, type="", version="", subject="", digest="", envelope=b"", files=(), deliveries=()
+            )
+        return len(gone)
+
+    def _done(self, until: float) -> list[NewMessage]:
+        return [
+            message
+            for message in self._messages.values()
+            if message.accepted_at <= until
+            and all((now := self._deliveries[each.id]).is_over and not now.owes_outcome for each in message.deliveries)
+        ]

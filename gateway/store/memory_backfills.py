@@ -95,7 +95,8 @@ class MemoryBackfills:
         found = []
         for place, message in meant[:limit]:
             is_recipient = any(each.recipient == request.system for each in message.deliveries)
-            found.append(Found(place, message.source, None if is_recipient else message.envelope, is_recipient))
+            body = None if is_recipient else message.envelope or None
+            found.append(Found(place, message.source, body, is_recipient))
         return Slice(tuple(found), request.last if len(meant) <= limit else found[-1].place)
 
     async def waiting(self, recipient: str, *, most: int) -> int:
@@ -109,6 +110,8 @@ class MemoryBackfills:
             return False
         for delivery in made.deliveries:
             if await self._ledger.delivery(delivery.id) is not None:
+                return False
+            if await self._ledger.envelope(delivery.message) is None:
                 return False
         self._ledger.add(made.deliveries, now)
         kept.request = replace(

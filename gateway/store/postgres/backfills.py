@@ -231,11 +231,15 @@ async def _make(connection: Connection, asked: _Asked) -> bool:
     ids = [delivery.id for delivery in made.deliveries]
     if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM every_delivery WHERE id = ANY($1::uuid[]))", ids):
         return False
+    messages = {delivery.message for delivery in made.deliveries}
     kept = await connection.fetch(
-        "SELECT key::text, message_seq FROM ids WHERE key = ANY($1::uuid[])",
-        [delivery.message for delivery in made.deliveries],
+        "SELECT i.key::text, i.message_seq FROM ids i CROSS JOIN LATERAL"
+        " (SELECT FROM bodies WHERE message_seq = i.message_seq LIMIT 1) AS is_kept WHERE i.key = ANY($1::uuid[])",
+        list(messages),
     )
     seqs = dict(kept)
+    if len(seqs) < len(messages):
+        return False  # retention was quicker
     await accepting.add(connection, [(seqs[delivery.message], delivery) for delivery in made.deliveries], asked.now)
     left_out = Counter(json.loads(row[3])) + Counter(made.left_out)
     await connection.execute(
@@ -250,4 +254,6 @@ async def _make(connection: Connection, asked: _Asked) -> bool:
 
 
 #: Make the deliveries of a slice.
-_MAKE: Final = one_by_one(_make, locks=lambda asked: locks.lanes(each.lane for each in asked.made.deliveries))
+_MAKE: Final = one_by_one(
+    _make, locks=lambda asked: locks.lanes(each.lane for each in asked.made.deliveries) + locks.KEEPING
+)

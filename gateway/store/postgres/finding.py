@@ -20,7 +20,7 @@ from gateway.store.postgres.writer import one_by_one
 # out the months before. The key of a translation leads to the message that was translated.
 _FIND: Final = """
 SELECT m.key::text, i.id, i.source, m.type, m.version, m.subject, m.accepted_at, m.digest, i.recipients, i.receipt
-  FROM messages m JOIN ids i ON i.key = m.key WHERE m.seq = $1
+  FROM messages m JOIN ids i ON i.key = m.key WHERE m.seq = $1 AND m.digest <> ''
 """
 _SEQ: Final = "SELECT message_seq FROM ids WHERE key = $1"
 _DELIVERIES: Final = f"""
@@ -119,7 +119,7 @@ async def derived(connection: Connection, message: str, target: str) -> Derived 
     """The kept translation of a message."""
     seq = await connection.fetchval("SELECT message_seq FROM ids WHERE key = $1 AND target IS NULL", message)
     row = await connection.fetchrow(
-        "SELECT key::text, envelope FROM derived WHERE message_seq = $1 AND target = $2", seq, target
+        "SELECT key::text, envelope FROM derived WHERE message_seq = $1 AND target = $2 AND envelope <> ''", seq, target
     )
     return None if row is None else Derived(row[0], message, target, row[1])
 

@@ -3,7 +3,8 @@
 *The gate* is held by everybody who places deliveries, side by side; whoever changes the rule by which they are placed
 (a hold) has it alone. *A lane* is held by who adds to it or ends something in it: so the order in which its deliveries
 got their numbers is the order of the commits, and nothing becomes the head of a lane unseen. *The files* are held side
-by side by who names or grants some, and alone by the sweep. All end with the transaction.
+by side by who names or grants some, and alone by the sweep. *The past* is held side by side by who makes deliveries of
+messages kept before, and alone by retention. All end with the transaction.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _FILES: Final = -2
 _NUMBERING: Final = -3
 _SCHEMA: Final = -4
 _LEAVING: Final = -5
+_PAST: Final = -6
 #: Beyond so many lanes a transaction takes the gate alone instead: the server's table of locks has an end.
 MOST_LANES: Final = 400
 
@@ -27,6 +29,8 @@ ALONE: Final = f"; SELECT pg_advisory_xact_lock({_GATE})"
 FILES: Final = f"; SELECT pg_advisory_xact_lock_shared({_FILES})"
 FILES_ALONE: Final = f"; SELECT pg_advisory_xact_lock({_FILES})"
 NUMBERING: Final = f"; SELECT pg_advisory_xact_lock({_NUMBERING})"
+KEEPING: Final = f"; SELECT pg_advisory_xact_lock_shared({_PAST})"
+RETIRING: Final = f"; SELECT pg_advisory_xact_lock({_PAST})"
 SCHEMA: Final = f"; SELECT pg_advisory_xact_lock({_SCHEMA})"
 #: Asked, not waited for: to leave the ledger for good, and to begin to work on it.
 TRY_LEAVING: Final = f"SELECT pg_try_advisory_xact_lock({_LEAVING})"

@@ -6,6 +6,7 @@ where its definition says ``PARTITION BY RANGE`` of a number from the sequence `
 
 from __future__ import annotations
 
+import calendar
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,10 +40,21 @@ class Month:
         """The month of what has this number."""
         return cls(seq >> _BITS)
 
+    @classmethod
+    def named(cls, partition: str) -> Month:
+        """The month of a partition by its name, see :meth:`name`."""
+        year, month = partition.split("_")[-2:]
+        return cls((int(year) - _FIRST_YEAR) * 12 + int(month) - 1)
+
     @property
     def first(self) -> int:
         """The numbers of this month begin here; they end before the first of the next one."""
         return self.number << _BITS
+
+    @property
+    def began(self) -> float:
+        """The moment at which it began."""
+        return float(calendar.timegm((_FIRST_YEAR + self.number // 12, self.number % 12 + 1, 1, 0, 0, 0)))
 
     @property
     def later(self) -> Month:

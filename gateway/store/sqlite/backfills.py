@@ -231,12 +231,16 @@ def _make(connection: sqlite3.Connection, asked: Asked) -> bool:
         "SELECT 1 FROM json_each(?) q CROSS JOIN deliveries d ON d.id = q.value LIMIT 1", (ids,)
     ).fetchone():
         return False
-    keys = json.dumps([delivery.message for delivery in made.deliveries])
+    messages = {delivery.message for delivery in made.deliveries}
     seqs = dict(
         connection.execute(
-            "SELECT m.key, m.seq FROM json_each(?) q CROSS JOIN messages m ON m.key = q.value", (keys,)
+            "SELECT m.key, m.seq FROM json_each(?) q CROSS JOIN messages m ON m.key = q.value"
+            " CROSS JOIN bodies b ON b.message_seq = m.seq",
+            (json.dumps(list(messages)),),
         ).fetchall()
     )
+    if len(seqs) < len(messages):
+        return False  # retention was quicker
     accepting.add(connection, [(seqs[delivery.message], delivery) for delivery in made.deliveries], asked.now)
     left_out = Counter(json.loads(row[3])) + Counter(made.left_out)
     connection.execute(

@@ -20,6 +20,7 @@ _DELIVERIES: Final = f"SELECT {DELIVERY}, d.seq FROM deliveries d CROSS JOIN mes
 _MESSAGE: Final = (
     "SELECT seq, key, id, source, type, version, subject, accepted_at, digest, recipients, receipt FROM messages"
 )
+_DIGEST: Final = 8
 _HEAD: Final = f"SELECT id FROM deliveries WHERE lane IS NOT NULL AND lane = ? AND {OPEN} ORDER BY seq LIMIT 1"
 
 
@@ -33,6 +34,8 @@ def find(connection: sqlite3.Connection, key: str) -> Record | None:
     if row is None:
         return None
     seq, *fields, recipients, receipt = row
+    if not row[_DIGEST]:
+        return None  # all that is left of it is what a repeat is
     named = names_of(recipients)
     place = {recipient: index for index, recipient in enumerate(named)}
     rows = connection.execute(f"{_DELIVERIES} WHERE d.message_seq = ? ORDER BY d.seq", (seq,)).fetchall()
@@ -121,7 +124,7 @@ def owing(connection: sqlite3.Connection, limit: int) -> list[Delivery]:
 
 _DERIVED: Final = (
     "SELECT x.key, m.key, x.target, x.envelope FROM messages m JOIN derived x ON x.message_seq = m.seq"
-    " WHERE m.key = ? AND x.target = ?"
+    " WHERE m.key = ? AND x.target = ? AND x.envelope <> x''"
 )
 
 
