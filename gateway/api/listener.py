@@ -15,7 +15,7 @@ from gateway.api.body import INTAKE
 from gateway.api.door import WAITING, open_door
 from gateway.api.doors import DOORS
 from gateway.api.standing import HEADERS, SERVER
-from gateway.api.wicket import Lodge, Wicket
+from gateway.api.wicket import LAST_CALL, LOOKS, Lodge, Wicket
 from gateway.core.faults import Text
 
 #: A connection that has not sent its first request's header by then is closed (seconds).
@@ -24,9 +24,6 @@ FIRST_HEADER: Final = 10.0
 KEEP_ALIVE: Final = 75.0
 #: How long requests under way have when the listener stops (seconds).
 _LAST_ANSWERS: Final = 5.0
-#: How long connections on which nothing is under way are left open then (seconds).
-LAST_CALL: Final = 1.0
-_LOOKS: Final = 40
 _LINE: Final = 8190
 _HEADERS: Final = 64
 
@@ -108,10 +105,10 @@ class GuardedSite(web.BaseSite):
 
     async def _last_call(self) -> None:
         """Leave connections beyond the gate a moment: a client that writes while we close cannot know what became."""
-        for _ in range(_LOOKS):
+        for _ in range(LOOKS):
             if not getattr(self._runner.server, "connections", ()):
                 return
-            await asyncio.sleep(LAST_CALL / _LOOKS)
+            await asyncio.sleep(LAST_CALL / LOOKS)
 
 
 async def _take_all(door: socket.socket, lodge: Lodge) -> None:

@@ -33,8 +33,8 @@ _AHEAD: Final = 64 * 1024
 #: What one reading may bring (bytes).
 _DESK: Final = 256 * 1024
 #: How long connections on which nothing is under way are left open when the listener stops (seconds).
-_LAST_CALL: Final = 0.4
-_LOOKS: Final = 20
+LAST_CALL: Final = 1.0
+LOOKS: Final = 40
 _PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
 
 
@@ -73,10 +73,10 @@ class Lodge:
         that wrote while we closed could not know whether its message was taken.
         """
         self.is_closing = True
-        for _ in range(_LOOKS):
+        for _ in range(LOOKS):
             if not self.wickets:
                 return
-            await asyncio.sleep(_LAST_CALL / _LOOKS)
+            await asyncio.sleep(LAST_CALL / LOOKS)
         for wicket in list(self.wickets):
             wicket.leave()
         tasks = [wicket.task for wicket in self.wickets if wicket.task is not None]
