@@ -1,4 +1,8 @@
-"""What came of tries, written together: all that ended in one moment is one transaction, then is told one by one."""
+"""What came of tries, written together: all that ended in one moment is one transaction, then is told one by one.
+
+While the ledger is away, what came of them is kept and written when it is back, as long as their leases run: a
+recipient need not see again what it took, nor its lane wait for the lease to end.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from prometheus_client import Counter as Metric
 
 from gateway.checkpoints import reach
 from gateway.core.delivery import State
-from gateway.core.faults import DestinationGone
+from gateway.core.faults import Busy, DestinationGone
 from gateway.ports import AuditRow, Broker, Clock, Ledger
 from gateway.relay.attempt import Tried
 from gateway.relay.outage import Outages
@@ -23,6 +27,8 @@ _MOST: Final = 128
 #: A group of so many shows that much ends: the next one is given time to gather, so long (seconds).
 _MANY: Final = 8
 _GATHER: Final = 0.004
+#: How soon what could not be written is tried again (seconds).
+_AGAIN: Final = 0.25
 
 
 @lru_cache(maxsize=4096)
@@ -71,16 +77,27 @@ class Endings:
         self._task = None
 
     async def _write_or_tell(self, group: Sequence[Tried]) -> None:
-        try:
-            await self._write(group)
-        except Exception:  # noqa: BLE001 - one that cannot be written must not spoil the others
-            if len(group) > 1:
+        """Write the ends of a group; while the ledger is away, again and again for as long as their leases run."""
+        while group:
+            try:
+                await self._write(group)
+            except Busy:
+                now = self.clock.now()
+                for tried in group:
+                    if _until(tried) <= now:
+                        _tell_lost(tried)
+                group = [tried for tried in group if _until(tried) > now]
+                await asyncio.sleep(_AGAIN)
+            except Exception:  # noqa: BLE001 - one that cannot be written must not spoil the others
+                if len(group) == 1:
+                    _tell_lost(group[0])
+                    return
                 for tried in group:
                     await self._write_or_tell([tried])
                 return
-            # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
-            claim = group[0].claim
-            log.exception("store.failed", step="dispatch", delivery_id=claim.delivery.id, message_id=claim.id)
+            else:
+                await self._follow_all(group)
+                return
 
     async def _write(self, group: Sequence[Tried]) -> None:
         for tried in group:
@@ -91,8 +108,13 @@ class Endings:
         reach("dispatch.recorded")
         for tried, is_written in zip(group, written, strict=True):
             _tell(tried, is_written=is_written)
+
+    async def _follow_all(self, group: Sequence[Tried]) -> None:
         for tried in group:
-            await self._follow(tried)
+            try:
+                await self._follow(tried)
+            except Exception:  # noqa: BLE001 - the next end says the same about the destination
+                log.exception("step.failed", step="outage", agency=tried.claim.delivery.recipient)
 
     async def _hold(self, tried: Tried) -> None:
         now, recipient = self.clock.now(), tried.claim.delivery.recipient
@@ -113,6 +135,17 @@ class Endings:
             if after.state is State.QUEUED:
                 self.broker.later(after.recipient, after.id, after.due - ended)
             await self.outages.failed(after, ended, is_error=failure.status is not None)
+
+
+def _until(tried: Tried) -> float:
+    """The end of its lease."""
+    return tried.claim.delivery.lease_until or 0.0
+
+
+def _tell_lost(tried: Tried) -> None:
+    """The lease ends and the delivery is due again: nothing is lost, but somebody must look."""
+    claim = tried.claim
+    log.exception("store.failed", step="dispatch", delivery_id=claim.delivery.id, message_id=claim.id)
 
 
 def _tell(tried: Tried, *, is_written: bool) -> None:

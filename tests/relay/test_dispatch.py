@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery, State
 from gateway.core.envelope import digest_of
-from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import Busy, DestinationGone, PermanentFailure, Text, TimedOut, TransientFailure
 from gateway.core.jws import split
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
@@ -601,6 +601,42 @@ async def test_a_ledger_that_is_away_holds_nobody_up_who_goes_and_the_lease_ends
     assert await outcomes(town, answer) == [(1, "lapsed")]
 
 
+async def test_an_end_is_written_when_the_ledger_is_back_and_nothing_comes_twice() -> None:
+    ledger = Away()
+    town = a_town(ledger=ledger)
+    answer = await town.sent()
+    ledger.calls = 3
+    running = asyncio.create_task(town.dispatch.run())
+    async with asyncio.timeout(5):
+        await ledger.is_back.wait()
+    await town.dispatch.drain()
+    await running
+    assert town.taken_by(NAME) == [answer.id]
+    assert await outcomes(town, answer) == [(1, "taken")]
+
+
+async def test_an_end_that_cannot_be_written_while_its_lease_runs_is_told_and_due_again() -> None:
+    ledger = Away()
+    town = a_town(ledger=ledger)
+    answer = await town.sent()
+    ledger.calls = 10
+    past = town.clock.moment + dispatch.LEASE + 1
+
+    async def is_told() -> bool:
+        return "store.failed" in {line["event"] for line in said}
+
+    with structlog.testing.capture_logs() as said:
+        running = asyncio.create_task(town.dispatch.run())
+        async with asyncio.timeout(5):
+            await ledger.is_called.wait()
+        town.clock.moment = past
+        ledger.calls = 1
+        await eventually(is_told)
+        await town.dispatch.drain()
+        await running
+    assert await outcomes(town, answer) == [(1, "lapsed")]
+
+
 async def test_a_ledger_that_fails_once_stops_neither_the_round_nor_the_delivery() -> None:
     ledger = Stumbling()
     town = a_town(ledger=ledger)
@@ -646,6 +682,24 @@ class Waiting(Desk):
         await self.go.wait()
         self.inside -= 1
         return await Desk.deliver(self, parcel)
+
+
+class Away(MemoryLedger):
+    """A ledger that is away for so many calls that write ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.is_called = asyncio.Event()
+        self.is_back = asyncio.Event()
+
+    async def record_many(self, changes: Sequence[Change], *, now: float) -> list[bool]:
+        if self.calls:
+            self.calls -= 1
+            self.is_called.set()
+            raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
+        self.is_back.set()
+        return await super().record_many(changes, now=now)
 
 
 class Stumbling(MemoryLedger):
