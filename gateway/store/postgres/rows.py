@@ -24,6 +24,8 @@ DELIVERY: Final = (
 )
 DELIVERY_WIDTH: Final = 21
 
+#: Lists of recipients of so many characters are remembered; longer ones would fill the memory.
+_SHORT: Final = 512
 _STATES: Final = {state.value: state for state in State}
 _NAMES: Final = {state: state.value for state in State}
 #: The columns that a step may change, and those that never change, with their types.
@@ -70,9 +72,13 @@ def arrays(types: Iterable[str], first: int = 1) -> str:
     return ", ".join(f"${place}::{name}[]" for place, name in enumerate(types, first))
 
 
-@lru_cache(maxsize=1024)
 def names_of(text: str) -> tuple[str, ...]:
-    """The systems in a column of recipients; the same few lists come again and again."""
+    """The systems in a column of recipients; the same few short lists come again and again."""
+    return _names(text) if len(text) <= _SHORT else tuple(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
