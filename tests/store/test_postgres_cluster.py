@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+import time
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -11,7 +13,7 @@ import pytest
 
 from gateway.core.delivery import Deferred, Delivered, Expired, State
 from gateway.ports import Accepted, Change, Claim, Derived, HeldFile, NewMessage, RegistryRow
-from gateway.store.postgres import locks
+from gateway.store.postgres import filerights, locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.writer import one_by_one
@@ -284,6 +286,35 @@ async def test_a_file_is_named_or_swept_never_both(pair: _Pair) -> None:
         )
 
         assert isinstance(answer, Accepted) == (removed == [])
+
+
+async def test_files_whose_removal_takes_long_are_swept_a_few_at_a_time_and_nobody_waits(
+    pair: _Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair
+    monkeypatch.setattr(filerights, "_PATIENCE", 0.05)
+    for number in range(5):
+        await one.grant_file(HeldFile(a_digest(number), 3, "text/plain"), SENDER, at=MORNING, is_present=lambda _: True)
+    removed: list[str] = []
+    loop = asyncio.get_running_loop()
+    is_begun, has_gone_on = asyncio.Event(), threading.Event()
+
+    def slowly(sha256: str) -> None:
+        loop.call_soon_threadsafe(is_begun.set)
+        assert has_gone_on.wait(3), "the loop goes on beside it"
+        time.sleep(0.03)
+        removed.append(sha256)
+
+    sweeping = asyncio.create_task(one.sweep_files(MORNING + 1, remove=slowly))
+    await asyncio.wait_for(is_begun.wait(), 5)
+    await keep(one, a_message("meanwhile"))
+    has_gone_on.set()
+    counts = [await sweeping]
+    while counts[-1]:
+        counts.append(await two.sweep_files(MORNING + 1, remove=slowly))
+
+    assert sorted(removed) == sorted(map(a_digest, range(5)))
+    assert max(counts) < 5 == sum(counts)
 
 
 # ------------------------------------------------------------------------------------------------------------- journal

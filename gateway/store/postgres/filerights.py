@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,6 +14,11 @@ from gateway.store.postgres import locks
 from gateway.store.postgres.accepting import missing_files
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.writer import one_by_one
+
+#: Files whose bytes one transaction removes, and how long (seconds) it may take over them: where they lie in storage
+#: elsewhere each takes its time, and whoever names a file meanwhile waits.
+MOST: Final = 32
+_PATIENCE: Final = 1.0
 
 _Grant = tuple[HeldFile, str, float, Callable[[str], bool]]
 
@@ -24,7 +31,7 @@ async def missing(connection: Connection, source: str, digests: Sequence[str]) -
 
 async def _grant(connection: Connection, asked: _Grant) -> bool:
     held, system, at, is_present = asked
-    if not is_present(held.sha256):
+    if not await asyncio.to_thread(is_present, held.sha256):
         return False
     await connection.execute(
         "INSERT INTO files VALUES ($1, $2, $3, $4) ON CONFLICT (sha256) DO UPDATE SET granted_at = excluded.granted_at",
@@ -74,14 +81,29 @@ async def _withdraw(connection: Connection, asked: tuple[float, int]) -> None:
 WITHDRAW: Final = one_by_one(_withdraw, locks=lambda _: locks.FILES_ALONE)
 
 
+_NOBODYS: Final = (
+    f"{_UNNAMED} AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256)"
+    f" ORDER BY granted_at LIMIT {MOST}"
+)
+
+
 async def _forget(connection: Connection, asked: tuple[float, Callable[[str], None]]) -> int:
     before, remove = asked
-    nobody = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256)"
-    gone = await connection.fetch(f"DELETE FROM files WHERE sha256 IN ({_UNNAMED} {nobody}) RETURNING sha256", before)
-    for (sha256,) in gone:
-        remove(sha256)
+    found = [sha256 for (sha256,) in await connection.fetch(_NOBODYS, before)]
+    gone = await asyncio.to_thread(_removed, found, remove) if found else []
+    await connection.execute("DELETE FROM files WHERE sha256 = ANY($1::text[])", gone)
     return len(gone)
 
 
-#: Remove and forget those to which nobody has a right any more.
+def _removed(found: Sequence[str], remove: Callable[[str], None]) -> Sequence[str]:
+    """Remove files one by one; answers which: the first of them, where it takes too long."""
+    end = time.monotonic() + _PATIENCE
+    for place, sha256 in enumerate(found, start=1):
+        remove(sha256)
+        if time.monotonic() >= end:
+            return found[:place]
+    return found
+
+
+#: Remove and forget those to which nobody has a right any more, MOST at a time; says how many.
 FORGET: Final = one_by_one(_forget, locks=lambda _: locks.FILES_ALONE)

@@ -193,9 +193,13 @@ class PostgresLedger:
         return await self._glance(partial(filerights.may_read, sha256=sha256, system=system))
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
-        # Two transactions: a crash between them, or in the second, leaves nobody a right to bytes that are gone.
+        # Transactions of their own: a crash after the first, or within another, leaves nobody a right to lost bytes.
         await self.write(filerights.WITHDRAW, (before, limit))
-        return await self.write(filerights.FORGET, (before, remove))
+        gone, count = 0, filerights.MOST
+        while gone < limit and count == filerights.MOST:
+            count = await self.write(filerights.FORGET, (before, remove))
+            gone += count
+        return gone
 
     # --------------------------------------------------------------------------------- journal and registry
 
