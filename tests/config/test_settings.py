@@ -12,6 +12,7 @@ from gateway.config.documents import each
 from gateway.config.settings import Settings, read_settings
 from gateway.config.whereabouts import without_password
 from gateway.core.faults import Misconfigured
+from gateway.core.retention import Ages
 from tests.province import settings_of, write
 
 SYSTEM = '[gateway]\nsystem = "H33.14/lgsp"\n'
@@ -267,3 +268,37 @@ def test_what_looks_into_the_file_of_sqlite_says_that_there_is_none(tmp_path: Pa
         _ = found.store_path
     assert "pg_dump" in caught.value.right.vi
     assert found.is_founded
+
+
+# --------------------------------------------------------------------------------------------- how long what is kept
+
+
+def test_nothing_goes_unless_the_province_says_so(tmp_path: Path) -> None:
+    assert settings(tmp_path, SYSTEM).ages == Ages(None, None, None)
+
+
+def test_each_class_has_an_age_in_days(tmp_path: Path) -> None:
+    found = settings(tmp_path, SYSTEM + '[retention]\ndata = "90d"\nattempts = "30d"\nmetadata = "3650d"\n')
+    assert found.ages == Ages(data=90 * 86400.0, attempts=30 * 86400.0, metadata=3650 * 86400.0)
+    only = settings(tmp_path, SYSTEM + '[retention]\ndata = "90d"\nattempts = ""\n')
+    assert only.ages == Ages(data=90 * 86400.0)
+
+
+@pytest.mark.parametrize("age", ["90", "0d", "12h", "1.5d", "một năm", "-1d"])
+def test_an_age_is_a_number_of_days(tmp_path: Path, age: str) -> None:
+    (mistake,) = mistakes(tmp_path, SYSTEM + f'[retention]\ndata = "{age}"\n')
+    assert mistake.where.endswith("retention.data")
+    assert "365d" in mistake.right.en
+
+
+def test_nobody_keeps_for_more_than_a_century_but_for_ever(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, SYSTEM + '[retention]\nattempts = "40000d"\n')
+    assert mistake.where.endswith("retention.attempts")
+    assert 'write ""' in mistake.right.en
+
+
+def test_what_belongs_to_the_metadata_does_not_outlive_it(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, SYSTEM + '[retention]\ndata = "400d"\nmetadata = "365d"\n')
+    assert [each.where.rpartition(" ")[2] for each in found] == ["retention.data", "retention.metadata"]
+    assert 'data = "365d"' in found[0].right.en
+    assert 'attempts = "365d"' in found[1].right.en
