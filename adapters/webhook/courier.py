@@ -20,8 +20,7 @@ from adapters.webhook.address import CheckedResolver, check_address, literal_add
 from adapters.webhook.answer import Answer
 from adapters.webhook.line import Line, broken
 
-#: Connections to one system at once, and how long one may lie idle (seconds).
-_MOST: Final = 64
+#: How long a connection may lie idle (seconds). How many there are is up to whoever delivers.
 _IDLE: Final = 30.0
 #: Connecting may take this long, less where the whole request has less (seconds).
 _CONNECT: Final = 10.0
@@ -40,7 +39,6 @@ class Courier:
         self._timeout = timeout
         self._resolver: CheckedResolver | None = None
         self._idle: list[Line] = []
-        self._room = asyncio.Semaphore(_MOST)
         self._sweeping: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
         self._start = _start_of(url)
@@ -53,13 +51,12 @@ class Courier:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._start, fields.encode("ascii"), len(body), body)
-        async with self._room:
-            line = self._kept(loop) or await self._opened(loop, until)
-            try:
-                return await line.ask(request, until)
-            finally:
-                if line.is_open:
-                    self._keep(line, loop)
+        line = self._kept(loop) or await self._opened(loop, until)
+        try:
+            return await line.ask(request, until)
+        finally:
+            if line.is_open:
+                self._keep(line, loop)
 
     async def close(self) -> None:
         """Close every kept connection; safe to repeat."""
