@@ -34,7 +34,7 @@ class SqliteRetention:
         self._ledger = ledger
 
     async def retire(self, ages: Ages, *, now: float, limit: int, after: Mark | None = None) -> Retired:
-        return await self._ledger.write(_RETIRE, _Asked(ages, now, limit, after or _START))
+        return await self._ledger.write(RETIRE, Asked(ages, now, limit, after or _START))
 
 
 def retention_of(ledger: Ledger) -> SqliteRetention:
@@ -45,14 +45,16 @@ def retention_of(ledger: Ledger) -> SqliteRetention:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
+    """What :data:`RETIRE` is asked for."""
+
     ages: Ages
     now: float
     limit: int
     after: Mark
 
 
-def _retire(connection: sqlite3.Connection, asked: _Asked) -> Retired:
+def _retire(connection: sqlite3.Connection, asked: Asked) -> Retired:
     """One step of the class that ``after`` names; its mark says where the next one begins."""
     name, type_, seq = cast("tuple[Kept, str, int]", asked.after)
     found = Retired()
@@ -72,7 +74,7 @@ def _retire(connection: sqlite3.Connection, asked: _Asked) -> Retired:
 
 
 #: Remove what is old, from a mark on.
-_RETIRE: Final = one_by_one(_retire)
+RETIRE: Final = one_by_one(_retire)
 
 
 def _last(connection: sqlite3.Connection, until: float) -> int:
