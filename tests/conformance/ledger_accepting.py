@@ -238,6 +238,15 @@ class Files(LedgerTale):
 
         await keep(ledger, a_message(files=(self.FILE.sha256,)))
 
+    async def test_a_sweep_takes_many_although_few_go_at_a_time(self, ledger: Ledger) -> None:
+        digests = sorted(a_digest(number) for number in range(40))
+        for sha256 in digests:
+            await ledger.grant_file(HeldFile(sha256, 1, "text/plain"), SENDER, at=MORNING, is_present=lambda _: True)
+        removed: list[str] = []
+
+        assert await ledger.sweep_files(MORNING + 60, remove=removed.append) == 40
+        assert sorted(removed) == digests
+
     async def test_a_sweep_takes_no_more_than_it_is_told(self, ledger: Ledger) -> None:
         for number in range(5):
             await ledger.grant_file(

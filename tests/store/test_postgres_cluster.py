@@ -13,7 +13,8 @@ import pytest
 
 from gateway.core.delivery import Deferred, Delivered, Expired, State
 from gateway.ports import Accepted, Change, Claim, Derived, HeldFile, NewMessage, RegistryRow
-from gateway.store.postgres import filerights, locks
+from gateway.store import removal
+from gateway.store.postgres import locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.writer import one_by_one
@@ -292,7 +293,7 @@ async def test_files_whose_removal_takes_long_are_swept_a_few_at_a_time_and_nobo
     pair: _Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = pair
-    monkeypatch.setattr(filerights, "_PATIENCE", 0.05)
+    monkeypatch.setattr(removal, "PATIENCE", 0.05)
     for number in range(5):
         await one.grant_file(HeldFile(a_digest(number), 3, "text/plain"), SENDER, at=MORNING, is_present=lambda _: True)
     removed: list[str] = []

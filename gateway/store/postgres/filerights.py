@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,11 +13,7 @@ from gateway.store.postgres import locks
 from gateway.store.postgres.accepting import missing_files
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.writer import one_by_one
-
-#: Files whose bytes one transaction removes, and how long (seconds) it may take over them: where they lie in storage
-#: elsewhere each takes its time, and whoever names a file meanwhile waits.
-MOST: Final = 32
-_PATIENCE: Final = 1.0
+from gateway.store.removal import MOST, removed
 
 _Grant = tuple[HeldFile, str, float, Callable[[str], bool]]
 
@@ -90,19 +85,9 @@ _NOBODYS: Final = (
 async def _forget(connection: Connection, asked: tuple[float, Callable[[str], None]]) -> int:
     before, remove = asked
     found = [sha256 for (sha256,) in await connection.fetch(_NOBODYS, before)]
-    gone = await asyncio.to_thread(_removed, found, remove) if found else []
+    gone = await asyncio.to_thread(removed, found, remove) if found else []
     await connection.execute("DELETE FROM files WHERE sha256 = ANY($1::text[])", gone)
     return len(gone)
-
-
-def _removed(found: Sequence[str], remove: Callable[[str], None]) -> Sequence[str]:
-    """Remove files one by one; answers which: the first of them, where it takes too long."""
-    end = time.monotonic() + _PATIENCE
-    for place, sha256 in enumerate(found, start=1):
-        remove(sha256)
-        if time.monotonic() >= end:
-            return found[:place]
-    return found
 
 
 #: Remove and forget those to which nobody has a right any more, MOST at a time; says how many.

@@ -44,6 +44,7 @@ from gateway.store.postgres import (
 from gateway.store.postgres.connection import Connection, Database, as_busy, as_misconfigured, is_passing, place_of
 from gateway.store.postgres.migrations import migrate, migrations
 from gateway.store.postgres.writer import Step, Writer
+from gateway.store.removal import MOST
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -195,8 +196,8 @@ class PostgresLedger:
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
         # Transactions of their own: a crash after the first, or within another, leaves nobody a right to lost bytes.
         await self.write(filerights.WITHDRAW, (before, limit))
-        gone, count = 0, filerights.MOST
-        while gone < limit and count == filerights.MOST:
+        gone, count = 0, MOST
+        while gone < limit and count == MOST:
             count = await self.write(filerights.FORGET, (before, remove))
             gone += count
         return gone

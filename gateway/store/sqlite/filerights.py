@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.ports import HeldFile
+from gateway.store.removal import MOST, removed
 from gateway.store.sqlite.accepting import missing_files
 from gateway.store.sqlite.writer import one_by_one
 
@@ -71,15 +72,16 @@ def _withdraw(connection: sqlite3.Connection, asked: tuple[float, int]) -> None:
 WITHDRAW: Final = one_by_one(_withdraw)
 
 
+_NOBODYS: Final = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256) ORDER BY granted_at LIMIT ?"
+
+
 def _forget(connection: sqlite3.Connection, asked: tuple[float, Callable[[str], None]]) -> int:
     before, remove = asked
-    nobody = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256)"
-    gone = [sha256 for (sha256,) in connection.execute(f"{_UNNAMED} {nobody}", (before,)).fetchall()]
+    found = connection.execute(f"{_UNNAMED} {_NOBODYS}", (before, MOST)).fetchall()
+    gone = removed([sha256 for (sha256,) in found], remove)
     connection.execute("DELETE FROM files WHERE sha256 IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
-    for sha256 in gone:
-        remove(sha256)
     return len(gone)
 
 
-#: Remove and forget those to which nobody has a right any more.
+#: Remove and forget those to which nobody has a right any more, MOST at a time; says how many.
 FORGET: Final = one_by_one(_forget)

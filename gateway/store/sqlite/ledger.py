@@ -28,6 +28,7 @@ from gateway.ports import (
     RowKind,
     Taken,
 )
+from gateway.store.removal import MOST
 from gateway.store.sqlite import accepting, claiming, filerights, finding, recording, registry
 from gateway.store.sqlite.connection import OLDEST_SQLITE, as_busy, as_misconfigured, connect, is_locked, make_file
 from gateway.store.sqlite.migrations import migrate, migrations
@@ -170,9 +171,13 @@ class SqliteLedger:
         return await self._readers.ask(partial(filerights.may_read, sha256=sha256, system=system))
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
-        # Two transactions: a crash between them, or in the second, leaves nobody a right to bytes that are gone.
+        # Transactions of their own: a crash after the first, or within another, leaves nobody a right to lost bytes.
         await self._writer.do(filerights.WITHDRAW, (before, limit))
-        return await self._writer.do(filerights.FORGET, (before, remove))
+        gone, count = 0, MOST
+        while gone < limit and count == MOST:
+            count = await self._writer.do(filerights.FORGET, (before, remove))
+            gone += count
+        return gone
 
     # --------------------------------------------------------------------------------- journal and registry
 
