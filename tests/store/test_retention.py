@@ -13,18 +13,21 @@ from typing import Any, Final
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
-from gateway.core.delivery import Delivered, Discarded, Refused
+from gateway.core.delivery import Delivered, Discarded, Refused, Replayed
 from gateway.core.replay import Phase, Plan
 from gateway.core.retention import Ages
 from gateway.ports import Change, Ledger, NewMessage
 from gateway.ports.failures import Sought
 from gateway.ports.replays import Operation, Replays
 from gateway.ports.retention import Mark, Retention
-from gateway.store.postgres import partitions
+from gateway.store.postgres import accepting as placing
+from gateway.store.postgres import locks, partitions
+from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.partitions import Month
 from gateway.store.postgres.replays import failures_and_replays as postgres_replays
 from gateway.store.postgres.retention import PostgresRetention
+from gateway.store.postgres.writer import one_by_one
 from gateway.store.sqlite import accepting, recording
 from gateway.store.sqlite import retention as sqlite_retention
 from gateway.store.sqlite.connection import connect
@@ -32,9 +35,9 @@ from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.migrations import migrate, migrations
 from gateway.store.sqlite.replays import failures_and_replays as sqlite_replays
 from gateway.store.sqlite.retention import SqliteRetention
-from tests.build import a_message, an_attempt, an_audit_row
+from tests.build import a_delivery, a_message, an_attempt, an_audit_row
 from tests.conformance.ledger_tale import NOW, at, keep, lease, step
-from tests.conformance.test_retention import ALL, DAY, LATER, again
+from tests.conformance.test_retention import ALL, ATTEMPTS, DAY, LATER, again
 from tests.servers.sharing import within
 from tests.store.test_sqlite_plans import counting, scans, statements_of
 
@@ -282,6 +285,51 @@ async def test_what_ends_late_finds_the_month_of_its_delivery(cluster: PostgresL
     record = await cluster.find(late.key)
     assert record is not None
     assert record.deliveries[0].proof == b"proof"
+
+
+async def test_late_deliveries_keep_the_months_in_which_they_were_made(cluster: PostgresLedger) -> None:
+    message = a_message(ordered=False)
+    await taken(cluster, message)
+    month_of_late = LATER - 50 * DAY
+    await cluster.ensure_partitions(month_of_late)
+    late = [a_delivery(recipient=each, ordered=False, accepted_at=month_of_late) for each in (TO, "H33.40/dms")]
+
+    async def added(connection: Connection, _: None) -> None:
+        seq = await connection.fetchval("SELECT message_seq FROM ids")
+        await placing.add(connection, [(seq, delivery) for delivery in late], month_of_late)
+
+    await cluster.write(one_by_one(added, locks=lambda _: locks.lanes(())), None)
+    assert await step(cluster, late[0], Delivered(), now=month_of_late, attempt=an_attempt(ended_at=month_of_late))
+    await cluster.ensure_partitions(LATER)
+
+    (seq,) = await _first(cluster, "SELECT message_seq FROM ids")
+    needed = {Month.of(seq).name("messages"), Month.of(seq).name("ended"), Month.at(month_of_late).name("ended")}
+    assert not needed & set(await emptied(PostgresRetention(cluster)))
+    record = await cluster.find(message.key)
+    assert record is not None
+    assert sorted(each.delivery.state.value for each in record.deliveries) == ["delivered", "delivered", "queued"]
+    assert await step(cluster, late[1], Delivered(), now=LATER)
+    await emptied(PostgresRetention(cluster))
+    assert await cluster.find(message.key) is None
+    assert await cluster.deliveries() == []
+
+
+async def test_attempts_of_a_delivery_that_is_dead_stay_in_whichever_month_they_were_made(
+    cluster: PostgresLedger,
+) -> None:
+    message = a_message()
+    await keep(cluster, message)
+    for number, moment in enumerate((NOW, LATER - 80 * DAY, LATER - 50 * DAY), 1):
+        await cluster.ensure_partitions(moment)
+        attempt = an_attempt(number, ended_at=moment, outcome="refused")
+        assert await step(cluster, await at(cluster, message), Refused(), now=moment, attempt=attempt)
+        assert await step(cluster, await at(cluster, message), Replayed(moment), now=moment)
+    await cluster.ensure_partitions(LATER)
+
+    await emptied(PostgresRetention(cluster), ATTEMPTS)
+    record = await cluster.find(message.key)
+    assert record is not None
+    assert [attempt.number for attempt in record.deliveries[0].attempts] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("moment", "name"), [(946684800.0, "bodies_2000_01"), (1798761599.9, "bodies_2026_12")])
