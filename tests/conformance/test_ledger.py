@@ -52,8 +52,8 @@ class TestPostgresLedger(LedgerSuite):
         await ledger.close()
 
 
-class TestPostgresLedgerBehindPgBouncer(Lanes, Outages, Office):
-    """What relies most on transactions and their locks, where each transaction gets another connection."""
+class TestPostgresLedgerBehindPgBouncer(LedgerSuite):
+    """Where each transaction gets another connection."""
 
     @pytest.fixture
     async def ledger(self, postgres_suite_url: str, postgres_bouncer: str) -> AsyncIterator[Ledger]:

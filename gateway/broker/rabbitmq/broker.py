@@ -48,7 +48,6 @@ class RabbitBroker:
 
     ``known``: today's systems to which this gateway delivers, whose queues it reads; all others are looked at where
     they are announced, as who fetches asks for itself. Left out, each that is announced is read from then on.
-    ``on_parked`` hears the ids in a message that was parked because it was given out too often.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class RabbitBroker:
         node: str,
         *,
         known: Callable[[], Iterable[str]] | None = None,
-        on_parked: Callable[[Sequence[str]], None] = lambda _: None,
         steps: Sequence[Step] = STEPS,
     ) -> None:
         """Raises Misconfigured where the URL's certificates cannot be used; connects to nothing yet."""
@@ -65,7 +63,6 @@ class RabbitBroker:
         self._tls = _tls_of(self._url)
         self._node = node
         self._known = known
-        self._on_parked = on_parked
         self._steps = steps
         self._rung = asyncio.Event()
         self._recipients: set[str] = set()
@@ -228,11 +225,10 @@ class RabbitBroker:
         self.ring(frozenset({heard.recipient}))
 
     def _park(self, session: Session, heard: Heard, reason: str, deliveries: Sequence[str]) -> None:
+        """For people: the deliveries are in the ledger, and if they are to blame they end among the failures there."""
         session.park(heard.tag)
         PARKINGS.labels(reason).inc()
         log.error("broker.parked", agency=heard.recipient, reason=reason, deliveries=list(deliveries[:20]))
-        if deliveries:
-            self._on_parked(deliveries)
 
     # ------------------------------------------------------------------------------------- connected
 
