@@ -133,13 +133,16 @@ class Foreman:
     async def _renew(self) -> None:
         """Let a new worker begin for each old one before that one ends; keep the old ones where a new one does not."""
         for old in list(self._workers.values()):
+            if old.has_ended.is_set():
+                continue  # it died meanwhile: who replaces it is new
             new = await self._start(self._free_number())
             if not await new.until_ready(READY_WITHIN):
                 log.error("worker.not-renewed", worker=old.number)
                 new.relieve()
                 return
-            old.relieve()
-            await self._ended(old)
+            leaving = new if old.has_ended.is_set() else old
+            leaving.relieve()
+            await self._ended(leaving)
         log.info("workers.renewed", workers=sorted(self._workers))
 
     async def _ended(self, worker: Worker) -> None:

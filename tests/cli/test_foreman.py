@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.api.door import open_door
 from gateway.cli.foreman import Foreman
@@ -101,6 +102,38 @@ async def test_a_worker_that_stands_still_is_ended_and_replaced(tmp_path: Path) 
         os.kill(os.getpid(), signal.SIGTERM)
         assert await running == 1, "a worker that does not end in good order is told"
     assert said == ["READY=1", "STOPPING=1"]
+
+
+async def test_a_worker_that_dies_while_others_are_renewed_is_replaced_once(tmp_path: Path) -> None:
+    ready_after_a_moment = (
+        "import os, socket, sys, time; place = sys.argv.index('--seat');"
+        "open(sys.argv[place + 4] + '/lives', 'a').write(f'{sys.argv[place + 1]} {os.getpid()}\\n'); time.sleep(0.5);"
+        "socket.socket(fileno=int(sys.argv[place + 3])).send(b'READY=1\\n'); time.sleep(60)"
+    )
+
+    async def lives(count: int) -> list[list[str]]:
+        found: list[list[str]] = []
+        while len(found) < count:
+            await asyncio.sleep(0.02)
+            if (tmp_path / "lives").exists():
+                found = [line.split() for line in (tmp_path / "lives").read_text("ascii").splitlines()]
+        return found
+
+    with open_door("127.0.0.1", 0) as door, capture_logs() as said:
+        foreman = Foreman(2, (sys.executable, "-c", ready_after_a_moment), door, tmp_path, lambda _: None, {})
+        running = asyncio.create_task(foreman.run())
+        async with asyncio.timeout(20):
+            second = (await lives(2))[1]
+            await foreman._workers[2].is_ready.wait()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await lives(3)
+            os.kill(int(second[1]), signal.SIGKILL)
+            while not any(line["event"] == "workers.renewed" for line in said):  # noqa: ASYNC110 - a plain list
+                await asyncio.sleep(0.02)
+        at_work = len(foreman._workers.keys() | foreman._resting.keys())
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+    assert at_work == 2
 
 
 def serve(folder: Path) -> subprocess.CompletedProcess[str]:
