@@ -19,22 +19,26 @@ import pytest
 from gateway import checkpoints
 from gateway.core.delivery import Delivered, State
 from gateway.core.faults import Busy, Misconfigured
-from gateway.ports import Change, Ledger
+from gateway.ports import Change, Derived, Ledger, Taken
 from gateway.ports.backfills import Backfills
 from gateway.ports.failures import Failures, Sought
 from gateway.ports.relocation import TABLES, Export, Import, Origin, Reached, Row, Table
 from gateway.ports.replays import Replays
+from gateway.ports.retention import Retention
 from gateway.relay.relocate import Compared, compare, copy
 from gateway.store.postgres import backfills as postgres_backfills
 from gateway.store.postgres import replays as postgres_replays
+from gateway.store.postgres import retention as postgres_retention
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.relocation import PostgresExport, PostgresImport
+from gateway.store.sqlite import retention as sqlite_retention
 from gateway.store.sqlite.backfills import backfills_of
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.relocation import SqliteExport, SqliteImport
 from gateway.store.sqlite.replays import failures_and_replays
 from tests.build import MORNING, a_key, a_message, an_audit_row
 from tests.busy import LATE, NOW, OTHER, PUSHED, keep_busy, plain
+from tests.conformance.test_retention import ALL, DATA, Archive, again
 from tests.servers import databases
 from tests.servers.databases import in_a_loop_of_its_own
 from tests.servers.sharing import within
@@ -61,6 +65,9 @@ class House:
     def beside(self, ledger: Ledger) -> tuple[Failures, Replays, Backfills]:
         raise NotImplementedError
 
+    def retention(self, ledger: Ledger) -> Retention:
+        raise NotImplementedError
+
     def export(self) -> Export:
         raise NotImplementedError
 
@@ -78,6 +85,9 @@ class SqliteHouse(House):
     def beside(self, ledger: Ledger) -> tuple[Failures, Replays, Backfills]:
         return (*failures_and_replays(ledger), backfills_of(ledger))
 
+    def retention(self, ledger: Ledger) -> Retention:
+        return sqlite_retention.retention_of(ledger)
+
     def export(self) -> Export:
         return SqliteExport(self.path)
 
@@ -94,6 +104,9 @@ class PostgresHouse(House):
 
     def beside(self, ledger: Ledger) -> tuple[Failures, Replays, Backfills]:
         return (*postgres_replays.failures_and_replays(ledger), postgres_backfills.backfills_of(ledger))
+
+    def retention(self, ledger: Ledger) -> Retention:
+        return postgres_retention.retention_of(ledger)
 
     def export(self) -> Export:
         return PostgresExport(self.url)
@@ -243,6 +256,26 @@ class RelocationSuite:
         asked = await backfills.ask(replace(running, id="r-3", system="H33.41/dms"), an_audit_row("request.asked"))
         assert asked.id == "r-3"
         assert [each.id for each in await backfills.listed(limit=1)] == ["r-3"], "the youngest is the youngest"
+        await ledger.close()
+
+    async def test_what_retention_left_arrives_and_ids_stay_taken(self, busy: House, target: House) -> None:
+        done = a_message("done", to=())
+        made = Derived(a_key("of done"), done.key, "document.issued/2.0", b"translated")
+        ledger = busy.ledger()
+        await ledger.open()
+        await ledger.accept_many([done])
+        await ledger.keep_derived(made)
+        archive = Archive(ledger, busy.beside(ledger)[2], busy.retention(ledger))
+        await archive.retire(DATA)
+        assert await ledger.envelope(done.key) is None
+        await ledger.close()
+
+        assert [each.table for each in await move(busy, target) if not each.is_equal] == []
+        ledger = target.ledger()
+        await ledger.open()
+        assert await ledger.accept_many([done, a_message("new", key=made.key)]) == [again(done), Taken()]
+        assert await ledger.envelope(done.key) is await ledger.derived(done.key, made.target) is None
+        assert await ledger.find(made.key) == await ledger.find(done.key) is not None
         await ledger.close()
 
     # ---------------------------------------------------------------------------------------- stopped and begun
@@ -401,6 +434,47 @@ class TestFromPostgresToSqlite(RelocationSuite):
     @pytest.fixture
     def target(self, tmp_path: Path) -> House:
         return SqliteHouse(tmp_path / "new.db")
+
+
+async def retired(house: House) -> None:
+    """All that is old leaves a ledger, which is closed again."""
+    ledger = house.ledger()
+    await ledger.open()
+    await Archive(ledger, house.beside(ledger)[2], house.retention(ledger)).retire(ALL)
+    await ledger.close()
+
+
+async def test_a_file_that_knows_of_messages_only_what_a_repeat_is_moves_to_a_cluster(
+    busy_file: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    busy, target = SqliteHouse(Path(shutil.copy(busy_file, tmp_path / "old.db"))), PostgresHouse(postgres_url)
+    await retired(busy)
+
+    assert [each.table for each in await move(busy, target) if not each.is_equal] == []
+    told = []
+    for house in (busy, target):
+        ledger = house.ledger()
+        await ledger.open()
+        found = await everything(ledger, *house.beside(ledger))
+        assert found["records"].count(None) > 10
+        told.append({name: answer for name, answer in found.items() if name != "journal"})
+        (answer,) = await ledger.accept_many([a_message("plain 0", envelope=b"another")])
+        assert getattr(answer, "repeated", False)
+        await ledger.close()
+    assert told[0] == told[1]
+
+
+async def test_a_cluster_that_has_forgotten_messages_stays_where_it_is(
+    postgres_server: str, busy_database: str
+) -> None:
+    name = f"{busy_database}_{secrets.token_hex(4)}"
+    databases.make(postgres_server, name, busy_database)
+    house = PostgresHouse(within(postgres_server, name))
+    await retired(house)
+
+    with pytest.raises(Misconfigured, match="what its retention allows"):
+        await house.export().open()
+    databases.drop(postgres_server, name)
 
 
 async def test_a_pgbouncer_may_stand_between(

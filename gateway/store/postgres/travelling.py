@@ -37,7 +37,11 @@ _QUESTIONS: Final = {
         "SELECT m.seq, m.key::text, i.id, i.source, m.type, m.version, m.subject, m.accepted_at, m.digest,"
         " i.repeat_digest, i.recipients, i.receipt FROM messages m JOIN ids i ON i.key = m.key"
     ),
-    "derived": "SELECT key::text, message_seq, target, envelope FROM derived",
+    # Where retention took the translation its id is taken all the same.
+    "derived": (
+        "SELECT i.key::text, i.message_seq, i.target, coalesce(d.envelope, '') AS envelope FROM ids i"
+        " LEFT JOIN derived d ON d.message_seq = i.message_seq AND d.target = i.target WHERE i.target IS NOT NULL"
+    ),
     "deliveries": (
         "SELECT seq, id::text, message_seq, recipient, contract, lane, priority, state, due, patience, deadline,"
         " patience_left, notbefore, expires, attempts, spent, lease_owner, lease_until, cause, replays, owes_outcome,"
