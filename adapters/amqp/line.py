@@ -36,7 +36,8 @@ class Line:
 
     def __init__(self, url: str) -> None:
         """``url`` may hold a password, and is never told to anyone."""
-        address = URL(url)
+        # The broker's certificate is always checked, whatever the URL says: the library would leave it out.
+        address = URL(url).without_query_params("no_verify_ssl")
         self._url = address if "heartbeat" in address.query else address.update_query(heartbeat=_HEARTBEAT)
         self._connection: AbstractConnection | None = None
         self._opening: asyncio.Task[AbstractConnection] | None = None

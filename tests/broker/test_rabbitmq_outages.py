@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
+from adapters.amqp.line import Line
 from gateway import telemetry
 from gateway.broker.rabbitmq import RabbitBroker, session
-from gateway.core.faults import Misconfigured
+from gateway.core.faults import Misconfigured, TransientFailure
 from gateway.telemetry import REGISTRY
 from tests.broker.listening import hear, told_across, until_reading
 from tests.servers import PrivateRabbit, Unavailable
@@ -108,6 +109,17 @@ async def test_tls_is_refused_to_a_broker_whose_certificate_is_not_whatever_the_
 
     assert [line["event"] for line in said] == ["broker.away"]
     assert not gateway.is_connected
+
+
+async def test_agencies_messages_do_not_go_to_such_a_broker_either(rabbit: Rabbit) -> None:
+    for trusting in ("", "?no_verify_ssl=1"):
+        with pytest.raises(TransientFailure):
+            await Line(f"{rabbit.tls_url}{trusting}").channel()
+
+    line = Line(f"{rabbit.tls_url}?cafile={rabbit.certificate}")
+    line.join()
+    assert not (await line.channel()).is_closed
+    await line.leave()
 
 
 def test_certificates_that_cannot_be_read_are_told_before_anything_starts(tmp_path: Path) -> None:
