@@ -10,7 +10,13 @@ import pytest
 
 from gateway.core.faults import TransientFailure
 from gateway.core.jws import split
+from gateway.core.retention import Ages
+from gateway.relay.retire import Retire
+from gateway.store.memory import MemoryLedger
+from gateway.store.memory_retention import MemoryRetention
 from tests.api.hall import OPERATOR, Hall, conforms
+
+DAY = 86400.0
 
 
 async def sent(hall: Hall, **override: Any) -> str:
@@ -130,3 +136,44 @@ async def test_the_digest_is_that_of_the_envelope(hall: Hall) -> None:
     answer = await hall.get(f"/v1/messages/{name}", token=OPERATOR)
 
     assert answer.json["digest"] == f"sha-256:{hashlib.sha256(envelope).hexdigest()}"
+
+
+# -------------------------------------------------------------------------------------------------- after retention
+
+
+async def aged(hall: Hall, ages: Ages) -> None:
+    """Let everything grow old, once its sender was told what is owed, and go."""
+    await hall.town.sweep.once()
+    ledger = hall.town.ledger
+    assert isinstance(ledger, MemoryLedger)
+    hall.town.clock.moment += 100 * DAY
+    await Retire(ledger, MemoryRetention(ledger), ages, hall.town.clock, "retention:one").once()
+
+
+async def test_without_its_data_a_message_is_known_and_its_envelope_is_not(hall: Hall) -> None:
+    envelope = hall.town.envelope()
+    name = str((await hall.publish(envelope)).json["id"])
+    await hall.town.work()
+
+    await aged(hall, Ages(data=30 * DAY, attempts=30 * DAY))
+
+    token = await hall.token("H33.05/dms")
+    told = await hall.get(f"/v1/messages/{name}", token=token)
+    conforms("Message", told.json)
+    assert [(each["state"], each["attempts"]) for each in told.json["deliveries"]] == [("delivered", [])]
+    (await hall.get(f"/v1/messages/{name}/envelope", token=token)).problem("not-found", 404)
+
+
+async def test_without_its_metadata_nothing_is_known_and_a_repeat_gets_the_first_answer(hall: Hall) -> None:
+    envelope = hall.town.envelope()
+    first = await hall.publish(envelope)
+    await hall.town.work()
+
+    await aged(hall, Ages(data=30 * DAY, attempts=30 * DAY, metadata=30 * DAY))
+
+    token = await hall.token("H33.05/dms")
+    for path in ("", "/envelope"):
+        assert (await hall.get(f"/v1/messages/{first.json['id']}{path}", token=token)).status == 404
+    again = await hall.publish(envelope)
+    assert again.json["receipt"] == first.json["receipt"]
+    assert again.json["id"] == first.json["id"]
