@@ -8,8 +8,8 @@ leaves the process, and what is tested are the product's own steps.
 from __future__ import annotations
 
 import asyncio
-import io
 import hashlib
+import io
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivered, Held
 from gateway.ports import Change, Ledger

@@ -274,7 +274,8 @@ class RelocationSuite:
         ledger = target.ledger()
         await ledger.open()
         assert await ledger.accept_many([done, a_message("new", key=made.key)]) == [again(done), Taken()]
-        assert await ledger.envelope(done.key) is await ledger.derived(done.key, made.target) is None
+        assert await ledger.envelope(done.key) is None
+        assert await ledger.derived(done.key, made.target) is None
         assert await ledger.find(made.key) == await ledger.find(done.key) is not None
         await ledger.close()
 

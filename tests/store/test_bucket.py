@@ -12,7 +12,7 @@ import pytest
 
 from gateway.core.faults import Busy, Misconfigured
 from gateway.store.bucket import Bucket, Place
-from tests.conformance.test_spool import a_stream, held
+from tests.conformance.test_spool import a_stream, files_in, held
 from tests.servers.bucket import REGION, PrivateBucket
 
 
@@ -32,7 +32,7 @@ async def test_an_object_lies_below_the_prefix_under_its_digest(storage: Private
 
     assert storage.objects == {f"tinh/{sha256[:2]}/{sha256[2:4]}/{sha256}": b"content"}
     assert storage.refused == 0
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 async def test_a_large_file_goes_in_pieces_and_is_seen_whole_or_not_at_all(
