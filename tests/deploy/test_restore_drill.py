@@ -311,6 +311,23 @@ def test_another_server_may_be_named_and_no_password_is_told(
     assert not password or password not in made.out + made.err + restored.out + restored.err
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://lgsp:b%40t@db/lgsp?ssl=on", "postgresql://lgsp@db/lgsp?password=b%40t&ssl=on"]
+)
+def test_a_password_stands_on_no_command_line_wherever_the_url_has_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "pg_dump"
+    tool.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/line\nprintf %s "$PGPASSWORD" > {tmp_path}/password\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    asyncio.run(PostgresCopies(url)._run("pg_dump"))
+
+    assert (tmp_path / "line").read_text().split() == ["--no-password", "--dbname=postgresql://lgsp@db/lgsp?ssl=on"]
+    assert (tmp_path / "password").read_text() == "b@t"
+
+
 def test_behind_pgbouncer_the_server_itself_is_asked_for(folder: Path, postgres_url: str, tmp_path: Path) -> None:
     assert lgsp("-C", folder, "apply").status == 0
     edit(folder, "lgsp.toml", "[broker]", "pgbouncer = true\n\n[broker]")

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 
@@ -136,10 +136,13 @@ def _address(url: str) -> tuple[str, Mapping[str, str]]:
     """The URL without its password, and the environment with it."""
     parts = urlsplit(url)
     account, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = account.partition(":")
-    address = parts._replace(netloc=f"{user}@{hosts}" if user else hosts).geturl()
+    user, _, quoted = account.partition(":")
+    asked = parse_qsl(parts.query, keep_blank_values=True)
+    password = dict(asked).get("password") or unquote(quoted)
+    query = urlencode([(name, value) for name, value in asked if name != "password"])
+    address = parts._replace(netloc=f"{user}@{hosts}" if user else hosts, query=query).geturl()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return address, environment | {"PGCONNECT_TIMEOUT": "10"} | ({"PGPASSWORD": unquote(password)} if password else {})
+    return address, environment | {"PGCONNECT_TIMEOUT": "10"} | ({"PGPASSWORD": password} if password else {})
 
 
 async def _list_files(connection: Any, target: Path) -> None:

@@ -264,9 +264,11 @@ async def _at_work(connection: Any) -> str | None:
     return who
 
 
-def _in_use(url: str, who: str) -> Misconfigured:
+def _in_use(url: str, who: str | None) -> Misconfigured:
+    """``who``: the process at work, by name; None where only its lock is seen."""
+    name = Text("Một kết nối khác", "Another connection") if who is None else Text(f"Trục {who}", f"The gateway {who}")
     look = Text("Tiến trình bị cắt ngang được quên sau một phút.", "One that was cut off is forgotten after a minute.")
-    return moving.in_use(place_of(url), Text(f"Trục {who}", f"The gateway {who}"), look)
+    return moving.in_use(place_of(url), name, look)
 
 
 async def _has(connection: Any, name: str) -> bool:
@@ -304,7 +306,7 @@ class PostgresExport(_Tables):
                 try:
                     await connection.execute(f"LOCK TABLE meta, {', '.join(_LYING)} IN SHARE MODE NOWAIT")
                 except asyncpg.LockNotAvailableError:
-                    raise _in_use(self._url, "?") from None
+                    raise _in_use(self._url, None) from None
                 return await self._origin(connection)
         except BaseException:
             await self.close()
