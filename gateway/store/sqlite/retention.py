@@ -144,8 +144,8 @@ def _trim(connection: sqlite3.Connection, until: float, after: int, limit: int) 
     needed = {seq for (seq,) in opened}
     over = json.dumps([seq for seq, of in old if of not in needed])
     count = connection.execute(f"DELETE FROM attempts WHERE seq {_THESE}", (over,)).rowcount
-    # In the order in which they ended: behind one that is young all are.
-    is_last = len(old) < limit
+    # In the order in which they ended: where the last one is young all that follow are.
+    is_last = len(rows) < limit or rows[-1][2] > until
     return Retired(attempts=count, mark=None if is_last else ("", rows[-1][0]))
 
 
