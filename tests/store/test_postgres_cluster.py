@@ -14,7 +14,7 @@ import pytest
 from gateway.core.delivery import Deferred, Delivered, Expired, State
 from gateway.ports import Accepted, Change, Claim, Derived, HeldFile, NewMessage, RegistryRow
 from gateway.store import removal
-from gateway.store.postgres import locks
+from gateway.store.postgres import filerights, locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.writer import one_by_one
@@ -316,6 +316,24 @@ async def test_files_whose_removal_takes_long_are_swept_a_few_at_a_time_and_nobo
 
     assert sorted(removed) == sorted(map(a_digest, range(5)))
     assert max(counts) < 5 == sum(counts)
+
+
+async def test_a_sweep_goes_on_where_the_last_one_ended_and_then_begins_again(
+    pair: _Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = pair
+    monkeypatch.setattr(filerights, "PAGE", 2)
+    monkeypatch.setattr(filerights, "WALK", 4)
+    digests = [a_digest(number) for number in range(9)]
+    for place, sha256 in enumerate(digests):
+        file = HeldFile(sha256, 3, "text/plain")
+        await one.grant_file(file, SENDER, at=MORNING + place, is_present=lambda _: True)
+    await keep(one, a_message("names most", files=tuple(digests[1:8])))
+    removed: list[str] = []
+
+    counts = [await one.sweep_files(MORNING + 60, remove=removed.append) for _ in range(4)]
+
+    assert (counts, removed) == ([1, 0, 1, 0], [digests[0], digests[8]])
 
 
 # ------------------------------------------------------------------------------------------------------------- journal

@@ -70,6 +70,8 @@ class PostgresLedger:
         self._writer = Writer(self._database)
         self._house: asyncio.Task[None] | None = None
         self._numbered_at = self._months_at = 0.0
+        #: Where the last sweep of files ended; None: begin with the oldest.
+        self._swept: tuple[float, str] | None = None
 
     async def open(self) -> None:
         await self._database.open()
@@ -194,12 +196,19 @@ class PostgresLedger:
         return await self._glance(partial(filerights.may_read, sha256=sha256, system=system))
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
-        # Transactions of their own: a crash after the first, or within another, leaves nobody a right to lost bytes.
-        await self.write(filerights.WITHDRAW, (before, limit))
-        gone, count = 0, MOST
-        while gone < limit and count == MOST:
-            count = await self.write(filerights.FORGET, (before, remove))
-            gone += count
+        # Looked for beside everybody, looked at again under the lock. Transactions of their own: a crash after the
+        # first, or within another, leaves nobody a right to lost bytes.
+        gone = seen = 0
+        while gone < limit and seen < filerights.WALK:
+            found = await self._glance(partial(filerights.page, before=before, after=self._swept, limit=limit - gone))
+            if found.unnamed:
+                await self.write(filerights.WITHDRAW, (found.unnamed, before))
+            for start in range(0, len(found.unnamed), MOST):
+                some = found.unnamed[start : start + MOST]
+                gone += await self.write(filerights.FORGET, (some, before, remove))
+            self._swept, seen = found.last, seen + filerights.PAGE
+            if found.last is None:
+                break
         return gone
 
     # --------------------------------------------------------------------------------- journal and registry
