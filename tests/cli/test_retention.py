@@ -21,7 +21,7 @@ async def kept(path: Path, *days: float) -> list[str]:
     """Messages for nobody, accepted so many days ago, in a ledger that is closed again; their keys."""
     ledger = SqliteLedger(path)
     await ledger.open()
-    messages = [a_message(each, to=(), accepted_at=time.time() - each * DAY) for each in days]
+    messages = [a_message(str(each), to=(), accepted_at=time.time() - each * DAY) for each in days]
     await ledger.accept_many(messages)
     await ledger.close()
     return [message.key for message in messages]
