@@ -17,7 +17,7 @@ from gateway.core.agreement import Subscription
 from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
-from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.ports import Adapter, Attempt, AttemptOutcome, Change, Claim, Clock, HandedOver, Parcel
 from gateway.relay.proof import Proofs
@@ -59,6 +59,8 @@ class Trial:
     async def of(self, claim: Claim) -> Tried | None:
         """Try a claimed delivery once. Cancelled with TOO_LATE, it is a try that timed out.
 
+        Raises Busy where the ledger is away before anything was handed over.
+
         None, and nothing was handed over, where the lease is ending: this process stood still, and another one may
         have delivered the message since, and others of its lane behind it.
         """
@@ -79,6 +81,8 @@ class Trial:
             return self._tried(claim, Refused(), started, "refused", status=failure.status, detail=failure.detail)
         except DestinationGone as failure:
             return self._gone(claim, started, failure)
+        except Busy:
+            raise  # the ledger is away, which is not the destination's fault: nothing was handed over
         except TimeoutError:
             return self._again(claim, system, started, TimedOut("no answer in time"))
         except asyncio.CancelledError as cancelled:

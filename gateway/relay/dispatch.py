@@ -17,9 +17,10 @@ from gateway.checkpoints import reach
 from gateway.core.breaker import FULL_WIDTH
 from gateway.core.delivery import State
 from gateway.core.directory import Directory, System
+from gateway.core.faults import Busy
 from gateway.ports import Adapter, Broker, Claim, Clock, Ledger
 from gateway.relay.attempt import TOO_LATE, Trial, Tried
-from gateway.relay.endings import Endings
+from gateway.relay.endings import AGAIN, Endings
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Settlement
@@ -145,10 +146,7 @@ class Dispatch:
     async def attempt(self, claim: Claim) -> None:
         """Try one delivery; its end is written with the others of the moment."""
         try:
-            if await self._suspicion.set_aside(claim):
-                self._leave([claim])
-                return
-            tried = await self._trial.of(claim)
+            tried = await self._try(claim)
         except BaseException as error:
             # The lease ends and the delivery is due again: nothing is lost, but somebody must look.
             self._leave([claim])
@@ -160,6 +158,14 @@ class Dispatch:
                 self._leave([claim])
             else:
                 self._endings.add(tried)
+
+    async def _try(self, claim: Claim) -> Tried | None:
+        """What came of a try; None where there was none. While the ledger is away it waits, for as long as it may."""
+        while True:
+            try:
+                return None if await self._suspicion.set_aside(claim) else await self._trial.of(claim)
+            except Busy:
+                await asyncio.sleep(AGAIN)
 
     def _call_off_late(self) -> None:
         """Cancel the attempts that have taken too long: one look at all of them is cheaper than a timer for each."""

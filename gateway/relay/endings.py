@@ -27,8 +27,8 @@ _MOST: Final = 128
 #: A group of so many shows that much ends: the next one is given time to gather, so long (seconds).
 _MANY: Final = 8
 _GATHER: Final = 0.004
-#: How soon what could not be written is tried again (seconds).
-_AGAIN: Final = 0.25
+#: How soon the ledger is asked again that was away (seconds).
+AGAIN: Final = 0.25
 
 
 @lru_cache(maxsize=4096)
@@ -87,7 +87,7 @@ class Endings:
                     if _until(tried) <= now:
                         _tell_lost(tried)
                 group = [tried for tried in group if _until(tried) > now]
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(AGAIN)
             except Exception:  # noqa: BLE001 - one that cannot be written must not spoil the others
                 if len(group) == 1:
                     _tell_lost(group[0])

@@ -20,7 +20,7 @@ from gateway.core.faults import Busy, DestinationGone, PermanentFailure, Text, T
 from gateway.core.jws import split
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
-from gateway.ports import Accepted, Change, HandedOver, Parcel
+from gateway.ports import Accepted, Change, HandedOver, Parcel, Record
 from gateway.relay import dispatch
 from gateway.store.memory import MemoryLedger
 from tests.build import MORNING, a_key
@@ -615,6 +615,43 @@ async def test_an_end_is_written_when_the_ledger_is_back_and_nothing_comes_twice
     assert await outcomes(town, answer) == [(1, "taken")]
 
 
+async def test_a_try_waits_for_a_ledger_that_is_away_and_blames_nobody() -> None:
+    ledger = Away()
+    town = a_town(ledger=ledger)
+    answer = await town.sent()
+    await town.ledger.claim({NAME: 1}, owner="push:x", now=town.clock.now(), until=town.clock.now() + 1)
+    await town.ledger.lapse(town.clock.now(), owner="push:x")
+    ledger.questions = 3
+    running = asyncio.create_task(town.dispatch.run())
+    async with asyncio.timeout(5):
+        await ledger.is_back.wait()
+    await town.dispatch.drain()
+    await running
+    assert ledger.questions == 0
+    assert await outcomes(town, answer) == [(1, "lapsed"), (1, "taken")]
+    assert await ledger.breakers() == {}
+
+
+async def test_a_translation_that_the_ledger_cannot_give_now_is_no_failure_of_its_recipient(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render, times = type(town.dispatch.translate).render, iter(range(2))
+
+    async def away_at_first(*asked: Any) -> Any:
+        if next(times, None) is not None:
+            raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
+        return await render(*asked)
+
+    monkeypatch.setattr(type(town.dispatch.translate), "render", away_at_first)
+    answer = await town.sent()
+    running = asyncio.create_task(town.dispatch.run())
+    await eventually(lambda: is_taken(town, NAME, 1))
+    await town.dispatch.drain()
+    await running
+    assert next(times, None) is None
+    assert await outcomes(town, answer) == [(1, "taken")]
+
+
 async def test_an_end_that_cannot_be_written_while_its_lease_runs_is_told_and_due_again() -> None:
     ledger = Away()
     town = a_town(ledger=ledger)
@@ -685,11 +722,11 @@ class Waiting(Desk):
 
 
 class Away(MemoryLedger):
-    """A ledger that is away for so many calls that write ends."""
+    """A ledger that is away for so many calls that write ends, and for so many that ask about a message."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = 0
+        self.calls = self.questions = 0
         self.is_called = asyncio.Event()
         self.is_back = asyncio.Event()
 
@@ -700,6 +737,12 @@ class Away(MemoryLedger):
             raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
         self.is_back.set()
         return await super().record_many(changes, now=now)
+
+    async def find(self, key: str) -> Record | None:
+        if self.questions:
+            self.questions -= 1
+            raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
+        return await super().find(key)
 
 
 class Stumbling(MemoryLedger):
