@@ -21,6 +21,7 @@ from gateway.core.faults import Busy
 from gateway.ports import Adapter, Broker, Claim, Clock, Ledger
 from gateway.relay.attempt import TOO_LATE, Trial, Tried
 from gateway.relay.endings import AGAIN, Endings
+from gateway.relay.names import Names
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Settlement
@@ -66,6 +67,7 @@ class Dispatch:
     #: How many the last round claimed.
     _claimed: int = 0
     _stopping: bool = False
+    _names: Names = field(init=False)
     #: Held during a round: what it is about to claim is under way, too.
     _round_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _trial: Trial = field(init=False)
@@ -73,6 +75,7 @@ class Dispatch:
     _suspicion: Suspicion = field(init=False)
 
     def __post_init__(self) -> None:
+        self._names = Names(self.owner)
         self._trial = Trial(self.directory, self.adapter_of, self.translate, self.settlement, self.proofs, self.clock)
         self._suspicion = Suspicion(self.ledger, self.settlement, self.clock)
         self._endings = Endings(self.ledger, self.broker, self.outages, self.clock, self.owner, self._written)
@@ -85,7 +88,8 @@ class Dispatch:
             wait = TICK
             try:
                 if not is_begun:
-                    await self.ledger.lapse(self.clock.now(), owner=self.owner)
+                    for name in self._names.all:
+                        await self.ledger.lapse(self.clock.now(), owner=name)
                     await self.outages.load()
                     is_begun = True
                 async with self._round_turn:
@@ -106,6 +110,9 @@ class Dispatch:
         """
         self._call_off_late()
         now = self.clock.now()
+        for name in self._names.to_clear():
+            await self.ledger.lapse(now, owner=name)
+            self._names.clear(name)
         due = announced
         if not announced or now >= self._look_at:
             due, following = await self.ledger.due(now)
@@ -116,14 +123,20 @@ class Dispatch:
         wanted = {name: free for name, free in room.items() if free > 0}
         probers = self.outages.probers(now, self._busy)
         if wanted or probers:
-            claims = await self.ledger.claim(
-                wanted, owner=self.owner, now=now, until=now + LEASE, probers=tuple(probers.values())
-            )
+            name = self._names.current
+            try:
+                claims = await self.ledger.claim(
+                    wanted, owner=name, now=now, until=now + LEASE, probers=tuple(probers.values())
+                )
+            except Busy:
+                self._names.doubt(name)
+                raise
             reach("dispatch.claimed")
             self._claimed = len(claims)
             until = asyncio.get_running_loop().time() + ATTEMPT_LIMIT
             for claim in claims:
                 self._busy[claim.delivery.recipient] += 1
+                self._names.hold(claim)
                 task = asyncio.create_task(self.attempt(claim))
                 self._tasks[task] = until
                 task.add_done_callback(self._tasks.pop)
@@ -187,6 +200,7 @@ class Dispatch:
         """There is room for others at these destinations."""
         recipients = frozenset(claim.delivery.recipient for claim in claims)
         self._busy.subtract(claim.delivery.recipient for claim in claims)
+        self._names.leave(claims)
         for recipient in recipients:
             if self._busy[recipient] <= 0:
                 del self._busy[recipient]
@@ -218,6 +232,7 @@ class Dispatch:
             await asyncio.gather(*tasks, return_exceptions=True)
         try:
             async with asyncio.timeout(_FAREWELL):
-                await self.ledger.lapse(self.clock.now(), owner=self.owner)
+                for name in self._names.all:
+                    await self.ledger.lapse(self.clock.now(), owner=name)
         except Exception:  # noqa: BLE001 - whoever goes must not be held up by it
             log.exception("step.failed", step="drain")

@@ -278,7 +278,7 @@ def gateways() -> tuple[Town, Town]:
     """Two on one ledger, with the same agencies before them."""
     one = a_town()
     other = Town(one.ledger, one.clock, one.files, one.signers, one.directory, desks=one.desks)
-    other.dispatch.owner = "push:other"
+    other.dispatch = replace(other.dispatch, owner="push:other")
     return one, other
 
 

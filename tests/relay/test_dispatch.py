@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from gateway.core.faults import Busy, DestinationGone, PermanentFailure, Text, T
 from gateway.core.jws import split
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
-from gateway.ports import Accepted, Change, HandedOver, Parcel, Record
+from gateway.ports import Accepted, Change, Claim, HandedOver, Parcel, Record
 from gateway.relay import dispatch
 from gateway.store.memory import MemoryLedger
 from tests.build import MORNING, a_key
@@ -615,6 +615,32 @@ async def test_an_end_is_written_when_the_ledger_is_back_and_nothing_comes_twice
     assert await outcomes(town, answer) == [(1, "taken")]
 
 
+async def test_what_was_leased_by_a_claim_whose_answer_was_lost_is_due_again_at_once() -> None:
+    ledger = Away()
+    desk = Waiting()
+    town = a_town(ledger=ledger)
+    town.desks[NAME] = desk
+    first = await town.sent(subject="a")
+    running = asyncio.create_task(town.dispatch.run())
+    await desk.reached.wait()
+    ledger.claims = 1
+    second = await town.sent(subject="b")
+    town.broker.announce(frozenset({NAME}))
+    await eventually(ledger.has_lost_a_claim)
+    assert await state(town, second) == "leased"
+    third = await town.sent(subject="c")
+    desk.reached.clear()
+    town.broker.announce(frozenset({NAME}))
+    await desk.reached.wait()  # it goes on although something is under way under the name in doubt
+    assert await state(town, second) == "leased"
+    desk.go.set()
+    await eventually(lambda: is_taken(town, NAME, 3))
+    await town.dispatch.drain()
+    await running
+    assert town.taken_by(NAME) == [first.id, third.id, second.id]
+    assert await outcomes(town, second) == [(1, "lapsed"), (1, "taken")]
+
+
 async def test_a_try_waits_for_a_ledger_that_is_away_and_blames_nobody() -> None:
     ledger = Away()
     town = a_town(ledger=ledger)
@@ -722,11 +748,11 @@ class Waiting(Desk):
 
 
 class Away(MemoryLedger):
-    """A ledger that is away for so many calls that write ends, and for so many that ask about a message."""
+    """A ledger that is away for so many calls of a kind: ends, questions about a message, claims once written."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = self.questions = 0
+        self.calls = self.questions = self.claims = 0
         self.is_called = asyncio.Event()
         self.is_back = asyncio.Event()
 
@@ -737,6 +763,16 @@ class Away(MemoryLedger):
             raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
         self.is_back.set()
         return await super().record_many(changes, now=now)
+
+    async def has_lost_a_claim(self) -> bool:
+        return not self.claims
+
+    async def claim(self, wanted: Mapping[str, int], **rest: Any) -> list[Claim]:
+        claims = await super().claim(wanted, **rest)
+        if claims and self.claims:
+            self.claims -= 1
+            raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
+        return claims
 
     async def find(self, key: str) -> Record | None:
         if self.questions:
