@@ -21,6 +21,7 @@ from gateway.store.sqlite.backfills import SqliteBackfills
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_delivery, a_key, a_message, an_attempt, an_audit_row
 from tests.emptied import emptied
+from tests.servers.sharing import within
 
 NOW = MORNING + 3600
 LATE = "H33.40/dms"
@@ -367,5 +368,16 @@ class TestPostgresBackfills(DurableBackfillsSuite):
     @pytest.fixture
     async def office(self, postgres_suite_url: str) -> AsyncIterator[Office]:
         ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Office(ledger, PostgresBackfills(ledger))
+        await ledger.close()
+
+
+class TestPostgresBackfillsBehindPgBouncer(DurableBackfillsSuite):
+    """Where each transaction gets another connection."""
+
+    @pytest.fixture
+    async def office(self, postgres_suite_url: str, postgres_bouncer: str) -> AsyncIterator[Office]:
+        through = within(postgres_bouncer, postgres_suite_url.rpartition("/")[2])
+        ledger = await emptied(PostgresLedger(through, pgbouncer=True))
         yield Office(ledger, PostgresBackfills(ledger))
         await ledger.close()

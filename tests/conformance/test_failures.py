@@ -19,6 +19,7 @@ from gateway.store.sqlite.failures import SqliteFailures
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, RECIPIENT, a_message, an_audit_row
 from tests.emptied import emptied
+from tests.servers.sharing import within
 
 NOW = MORNING + 60
 OTHER = "H33.09/dms"
@@ -213,5 +214,16 @@ class TestPostgresFailures(FailuresSuite):
     @pytest.fixture
     async def ward(self, postgres_suite_url: str) -> AsyncIterator[Ward]:
         ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Ward(ledger, PostgresFailures(ledger))
+        await ledger.close()
+
+
+class TestPostgresFailuresBehindPgBouncer(FailuresSuite):
+    """Where each transaction gets another connection."""
+
+    @pytest.fixture
+    async def ward(self, postgres_suite_url: str, postgres_bouncer: str) -> AsyncIterator[Ward]:
+        through = within(postgres_bouncer, postgres_suite_url.rpartition("/")[2])
+        ledger = await emptied(PostgresLedger(through, pgbouncer=True))
         yield Ward(ledger, PostgresFailures(ledger))
         await ledger.close()

@@ -24,6 +24,7 @@ from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.replays import SqliteReplays
 from tests.build import MORNING, RECIPIENT, a_message, an_audit_row
 from tests.emptied import emptied
+from tests.servers.sharing import within
 
 NOW = MORNING + 60
 OTHER = "H33.09/dms"
@@ -325,5 +326,16 @@ class TestPostgresReplays(ReplaysSuite):
     @pytest.fixture
     async def ward(self, postgres_suite_url: str) -> AsyncIterator[Ward]:
         ledger = await emptied(PostgresLedger(postgres_suite_url))
+        yield Ward(ledger, PostgresFailures(ledger), PostgresReplays(ledger))
+        await ledger.close()
+
+
+class TestPostgresReplaysBehindPgBouncer(ReplaysSuite):
+    """Where each transaction gets another connection."""
+
+    @pytest.fixture
+    async def ward(self, postgres_suite_url: str, postgres_bouncer: str) -> AsyncIterator[Ward]:
+        through = within(postgres_bouncer, postgres_suite_url.rpartition("/")[2])
+        ledger = await emptied(PostgresLedger(through, pgbouncer=True))
         yield Ward(ledger, PostgresFailures(ledger), PostgresReplays(ledger))
         await ledger.close()
