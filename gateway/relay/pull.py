@@ -14,7 +14,7 @@ import structlog
 from gateway.core.agreement import Subscription
 from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal, State
 from gateway.core.directory import System
-from gateway.core.faults import IllegalStep, PermanentFailure
+from gateway.core.faults import Busy, IllegalStep, PermanentFailure
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
@@ -91,6 +91,10 @@ class Pull:
                 text = (await self._body(claim, system)).decode("utf-8")
             except PermanentFailure as failure:
                 given_back.append(self._refused(claim, failure.detail))
+                continue
+            except Busy:
+                # The ledger was away for a moment, which says nothing about this one.
+                given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now, counted=False))))
                 continue
             except Exception:
                 # One that cannot be read now must not keep the others from their recipient.

@@ -12,6 +12,7 @@ import pytest
 from gateway.core.agreement import Subscription
 from gateway.core.delivery import State
 from gateway.core.envelope import digest_of
+from gateway.core.faults import Busy, Text
 from gateway.core.jws import split
 from gateway.core.moments import format_moment
 from gateway.ports import Accepted, Claim
@@ -176,6 +177,20 @@ async def test_what_cannot_be_made_ready_for_an_unforeseen_reason_comes_later_an
     town.clock.moment += 31
     (again,) = await lease(town)
     assert (again.delivery, again.attempt) == ((await town.delivery(odd, READER)).id, 1)
+
+
+async def test_what_cannot_be_made_ready_while_the_ledger_is_away_is_there_at_the_next_asking(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Rendered:
+        raise Busy("overloaded", Text("bận", "busy"), retry_after=1.0)
+
+    answer = await sent(town)
+    monkeypatch.setattr(type(town.pull.translate), "render", away)
+    assert await lease(town) == []
+    monkeypatch.undo()
+    (again,) = await lease(town)
+    assert (again.delivery, again.attempt) == ((await town.delivery(answer, READER)).id, 1)
 
 
 async def test_who_waits_is_woken_by_what_arrives(town: Town) -> None:
