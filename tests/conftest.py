@@ -23,7 +23,7 @@ IN_CI = os.environ.get("CI", "").lower() == "true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=3, help="how often the kill tests visit each write point")
+    parser.addoption("--rounds", type=int, help="how often the kill tests visit each write point (3)")
 
 
 # ------------------------------------------------------------------------------------------ real servers
@@ -127,7 +127,7 @@ def rabbit_url(request: pytest.FixtureRequest, rabbit_server: dict[str, str], ra
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> int:
     """How often a kill test visits each write point: 3, or as many as ``--rounds`` says."""
-    return int(request.config.getoption("--rounds"))
+    return int(request.config.getoption("--rounds") or 3)
 
 
 @pytest.hookimpl(wrapper=True)

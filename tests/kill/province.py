@@ -39,6 +39,8 @@ ASLEEP: Final = "H33.40/dms"
 _PORTS: Final = range(20_000, 30_000)
 _PROGRAM: Final = (sys.executable, "-m", "gateway")
 _ROOT: Final = Path(__file__).resolve().parents[2]
+#: The store that ``lgsp init`` chooses.
+EMBEDDED: Final = "sqlite:var/lgsp.db"
 _EXCHANGE: Final = "exchange"
 _RETRY: Final = 'retry = { first = "100ms", factor = 1, cap = "100ms" }'
 
@@ -64,12 +66,13 @@ class Template:
     sink_port: int
 
     @classmethod
-    def made(cls, folder: Path) -> Template:
-        """``lgsp init``, agencies, an agreement, keys, ``lgsp apply``."""
+    def made(cls, folder: Path, store: str = EMBEDDED) -> Template:
+        """``lgsp init``, agencies, an agreement, keys, ``lgsp apply`` to the store at this URL."""
         port, sink_port = free_port(), free_port()
         lgsp("init", str(folder), "--system", GATEWAY)
         settings = folder / "lgsp.toml"
         settings.write_text(settings.read_text("utf-8").replace("127.0.0.1:8600", f"127.0.0.1:{port}"), "utf-8")
+        move_store(folder, EMBEDDED, store)
         (folder / "agreements/VB.toml").write_text(_AGREEMENT, "utf-8")
         for name, lines in _systems(sink_port).items():
             code, _, system = name.partition("/")
@@ -218,6 +221,15 @@ class Province:
 
     def _log(self, life: int) -> Path:
         return self.folder / f"var/life-{life}.log"
+
+
+def move_store(folder: Path, old: str, new: str) -> None:
+    """Let the province in ``folder`` use the store at ``new``; raises LookupError where ``old`` is not its store."""
+    settings = folder / "lgsp.toml"
+    text = settings.read_text("utf-8")
+    if f'url = "{old}"' not in text:
+        raise LookupError(f"{settings} names another store")
+    settings.write_text(text.replace(f'url = "{old}"', f'url = "{new}"'), "utf-8")
 
 
 def free_port() -> int:
