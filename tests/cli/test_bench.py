@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -70,9 +72,21 @@ def test_a_message_of_the_bench_is_an_ordinary_one() -> None:
     assert len({message_id(1_800_000_000.0, number) for number in range(1000)}) == 1000
 
 
+_BUSY = """
+import os, sys, time
+while sum(os.times()[:2]) < 0.5:
+    pass
+print(sum(os.times()[:2]), flush=True)
+sys.stdin.read()
+"""
+
+
 def test_what_a_process_uses_is_what_linux_says() -> None:
-    mine, used = os.getpid(), sum(os.times()[:4])
-    assert mine in family(mine)
-    assert cpu_seconds(mine) == pytest.approx(used, abs=2.0)
-    assert resident_bytes(mine) > 10_000_000
+    with subprocess.Popen([sys.executable, "-c", _BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        used = float(busy.stdout.readline())
+        assert busy.pid in family(os.getpid())
+        assert cpu_seconds(busy.pid) == pytest.approx(used, abs=0.1)
+        assert resident_bytes(busy.pid) > 5_000_000
+        busy.kill()
     assert 1e-5 < cal() < 1e-1

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.cli import COMMANDS
 from gateway.cli.manager import heartbeat, messenger
 from tests.cli.desk import ROOT, lgsp
 from tests.cli.living import at_a_free_port, living
@@ -72,15 +70,3 @@ def test_the_unit_starts_serve_waits_for_ready_and_may_write_into_its_own_folder
     assert (service["ProtectSystem"], service["NoNewPrivileges"], service["CapabilityBoundingSet"]) == (
         "strict", "yes", "",
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("book", ["deploy/README.md", "deploy/single/README.md"])
-def test_every_command_in_the_operators_book_exists_with_its_options(book: str) -> None:
-    text = (ROOT / book).read_text("utf-8")
-    typed = re.findall(r"(?:^|[`/ ])lgsp(?: -C \S+)? ([a-z]+)([^`\n#|&]*)", text, re.MULTILINE)
-    known = [(name, re.findall(r"--[a-z][a-z-]+", rest)) for name, rest in typed if name in COMMANDS]
-    assert known
-    assert {name for name, _ in typed} - set(COMMANDS) <= {"stands"}
-    for name, options in known:
-        shown = lgsp(name, "add", "--help") if name == "operator" else lgsp(name, "--help")
-        assert [option for option in options if option not in shown.out] == [], name
