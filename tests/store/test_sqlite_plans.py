@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -80,8 +80,9 @@ def everything(connection: sqlite3.Connection) -> None:
         finding.deliveries(connection, finding.Sought([state], RECIPIENT, 10))
     filerights.missing(connection, SENDER, [file.sha256])
     filerights.may_read(connection, file.sha256, RECIPIENT)
-    filerights.WITHDRAW.run(connection, [(NOW, 10)])
-    filerights.FORGET.run(connection, [(NOW, lambda _: None)])
+    filerights.page(connection, NOW, None, 10)
+    filerights.WITHDRAW.run(connection, [([file.sha256], NOW)])
+    filerights.FORGET.run(connection, [([file.sha256], NOW, lambda _: None)])
     late_subscribers(connection)
     registry.USE_ONCE.run(connection, [("token", NOW, MORNING)])
     registry.COUNT.run(connection, [{("192.0.2.1", 1, "x"): 1}])
@@ -226,6 +227,59 @@ async def test_the_loop_stays_free_while_a_large_destination_is_held_and_release
     assert await holding == 5000
     assert answers > 1
     assert await ledger.release(RECIPIENT, at=NOW, audit=an_audit_row()) == 5000
+    await ledger.close()
+
+
+def grant(connection: sqlite3.Connection, digests: Sequence[str]) -> None:
+    """Let SENDER name files, one granted a second after the other."""
+    grants = [
+        (HeldFile(sha256, 3, "text/plain"), SENDER, MORNING + place, lambda _: True)
+        for place, sha256 in enumerate(digests)
+    ]
+    connection.execute("BEGIN")
+    filerights.GRANT.run(connection, grants)
+    connection.execute("COMMIT")
+
+
+def test_files_that_messages_name_cost_who_writes_nothing_when_others_are_swept(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filerights, "PAGE", 300)
+
+    def swept(digest: str) -> int:
+        with counting(connection) as steps:
+            filerights.WITHDRAW.run(connection, [([digest], MORNING + 900)])
+            assert filerights.FORGET.run(connection, [([digest], MORNING + 900, lambda _: None)]) == [1]
+        return steps[0]
+
+    named = [a_digest(f"named {number}") for number in range(400)]
+    grant(connection, [a_digest("first"), *named, a_digest("last")])
+    accepting.ACCEPT.run(connection, [[a_message(n, files=tuple(named[n::40])) for n in range(40)]])
+
+    pages = [filerights.page(connection, MORNING + 900, None, 1), filerights.page(connection, MORNING + 900, None, 9)]
+    pages.append(filerights.page(connection, MORNING + 900, pages[1].last, 9))
+    assert [list(page.unnamed) for page in pages] == [[a_digest("first")], [a_digest("first")], [a_digest("last")]]
+    assert (pages[1].last, pages[2].last) == ((MORNING + filerights.PAGE - 1, named[filerights.PAGE - 2]), None)
+    assert max(swept(a_digest("first")), swept(a_digest("last"))) < 10
+
+
+async def test_a_sweep_goes_on_where_the_last_one_ended_and_then_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filerights, "PAGE", 2)
+    monkeypatch.setattr(filerights, "WALK", 4)
+    digests = [a_digest(number) for number in range(9)]
+    with closing(connect(tmp_path / "ledger.db", "writer")) as connection:
+        migrate(connection, tmp_path / "ledger.db", migrations())
+        grant(connection, digests)
+        accepting.ACCEPT.run(connection, [[a_message("names most", files=tuple(digests[1:8]))]])
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    await ledger.open()
+    removed: list[str] = []
+
+    counts = [await ledger.sweep_files(MORNING + 60, remove=removed.append) for _ in range(4)]
+
+    assert (counts, removed) == ([1, 0, 1, 0], [digests[0], digests[8]])
     await ledger.close()
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.ports import HeldFile
-from gateway.store.removal import MOST, removed
+from gateway.store.removal import removed
 from gateway.store.sqlite.accepting import missing_files
 from gateway.store.sqlite.writer import one_by_one
 
@@ -54,34 +55,66 @@ def may_read(connection: sqlite3.Connection, sha256: str, system: str) -> HeldFi
     return None if row is None else HeldFile(*row)
 
 
-_UNNAMED: Final = """
-SELECT sha256 FROM files f
-  WHERE granted_at < ? AND NOT EXISTS (SELECT 1 FROM message_files n WHERE n.sha256 = f.sha256)
+# ------------------------------------------------------------------------------------------------------------ the sweep
+
+#: Files that are looked at together, and in one sweep: most are named, and the next sweep goes on behind these.
+PAGE: Final = 2_000
+WALK: Final = 50_000
+_GRANTED: Final = """
+SELECT sha256, granted_at, EXISTS (SELECT 1 FROM message_files n WHERE n.sha256 = f.sha256) FROM files f
+  WHERE granted_at < ?1 AND granted_at >= ?2 AND (granted_at, sha256) > (?2, ?3) ORDER BY granted_at, sha256 LIMIT ?4
+"""
+_START: Final = (0.0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Files that no message named when they were looked at; ``last`` is where the next page begins, None at the end."""
+
+    unnamed: Sequence[str]
+    last: tuple[float, str] | None
+
+
+def page(connection: sqlite3.Connection, before: float, after: tuple[float, str] | None, limit: int) -> Page:
+    """What was last granted before a moment, from where a page ended: at most ``limit`` that no message names."""
+    rows = connection.execute(_GRANTED, (before, *(after or _START), PAGE)).fetchall()
+    unnamed: list[str] = []
+    for sha256, granted_at, is_named in rows:
+        if not is_named:
+            unnamed.append(sha256)
+            if len(unnamed) >= limit:
+                return Page(unnamed, (granted_at, sha256))
+    return Page(unnamed, (rows[-1][1], rows[-1][0]) if len(rows) == PAGE else None)
+
+
+#: Those of some files that still are as they were when they were looked at.
+_STILL: Final = """
+SELECT sha256 FROM json_each(?) q CROSS JOIN files f ON f.sha256 = q.value WHERE granted_at < ?
+  AND NOT EXISTS (SELECT 1 FROM message_files n WHERE n.sha256 = f.sha256)
 """
 
 
-def _withdraw(connection: sqlite3.Connection, asked: tuple[float, int]) -> None:
-    stale = connection.execute(f"{_UNNAMED} ORDER BY granted_at LIMIT ?", asked).fetchall()
-    connection.execute(
-        "DELETE FROM file_rights WHERE sha256 IN (SELECT value FROM json_each(?))",
-        (json.dumps([sha256 for (sha256,) in stale]),),
-    )
+_WITHDRAW: Final = f"DELETE FROM file_rights WHERE sha256 IN ({_STILL})"  # noqa: S608 - a constant of the program
 
 
-#: Withdraw the rights to files that no message names and that were last granted before a moment, so many at most.
+def _withdraw(connection: sqlite3.Connection, asked: tuple[Sequence[str], float]) -> None:
+    digests, before = asked
+    connection.execute(_WITHDRAW, (json.dumps(digests), before))
+
+
+#: Withdraw the rights to files that no message names and that were last granted before a moment.
 WITHDRAW: Final = one_by_one(_withdraw)
 
+_NOBODYS: Final = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256)"
 
-_NOBODYS: Final = "AND NOT EXISTS (SELECT 1 FROM file_rights r WHERE r.sha256 = f.sha256) ORDER BY granted_at LIMIT ?"
 
-
-def _forget(connection: sqlite3.Connection, asked: tuple[float, Callable[[str], None]]) -> int:
-    before, remove = asked
-    found = connection.execute(f"{_UNNAMED} {_NOBODYS}", (before, MOST)).fetchall()
+def _forget(connection: sqlite3.Connection, asked: tuple[Sequence[str], float, Callable[[str], None]]) -> int:
+    digests, before, remove = asked
+    found = connection.execute(f"{_STILL} {_NOBODYS}", (json.dumps(digests), before)).fetchall()
     gone = removed([sha256 for (sha256,) in found], remove)
     connection.execute("DELETE FROM files WHERE sha256 IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
     return len(gone)
 
 
-#: Remove and forget those to which nobody has a right any more, MOST at a time; says how many.
+#: Remove and forget those of them to which nobody has a right any more; says how many. To be asked for a few at a time.
 FORGET: Final = one_by_one(_forget)

@@ -49,6 +49,8 @@ class SqliteLedger:
         self.path = path
         self._writer = Writer(path)
         self._readers = Readers(path)
+        #: Where the last sweep of files ended; None: begin with the oldest.
+        self._swept: tuple[float, str] | None = None
 
     async def open(self) -> None:
         self._writer.start(await asyncio.to_thread(self._made_ready))
@@ -171,12 +173,20 @@ class SqliteLedger:
         return await self._readers.ask(partial(filerights.may_read, sha256=sha256, system=system))
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
-        # Transactions of their own: a crash after the first, or within another, leaves nobody a right to lost bytes.
-        await self._writer.do(filerights.WITHDRAW, (before, limit))
-        gone, count = 0, MOST
-        while gone < limit and count == MOST:
-            count = await self._writer.do(filerights.FORGET, (before, remove))
-            gone += count
+        # Looked for beside everybody, looked at again by the writer. Transactions of their own: a crash after the
+        # first, or within another, leaves nobody a right to lost bytes.
+        gone = seen = 0
+        while gone < limit and seen < filerights.WALK:
+            look = partial(filerights.page, before=before, after=self._swept, limit=limit - gone)
+            found = await self._readers.ask(look)
+            if found.unnamed:
+                await self._writer.do(filerights.WITHDRAW, (found.unnamed, before))
+            for start in range(0, len(found.unnamed), MOST):
+                some = found.unnamed[start : start + MOST]
+                gone += await self._writer.do(filerights.FORGET, (some, before, remove))
+            self._swept, seen = found.last, seen + filerights.PAGE
+            if found.last is None:
+                break
         return gone
 
     # --------------------------------------------------------------------------------- journal and registry
