@@ -15,6 +15,7 @@ from gateway.ports.adapter import (
     Uncollectable,
 )
 from gateway.ports.ledger import (
+    REFUSALS_KEPT,
     Ledger,
 )
 from gateway.ports.partials import (
@@ -49,6 +50,7 @@ from gateway.ports.surroundings import (
 )
 
 __all__ = [
+    "REFUSALS_KEPT",
     "Acceptance",
     "Accepted",
     "Adapter",

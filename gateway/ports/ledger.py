@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Delivery
@@ -21,6 +21,9 @@ from gateway.ports.records import (
     RowKind,
     Taken,
 )
+
+#: How long counts of refusals are kept (minutes): 400 days.
+REFUSALS_KEPT: Final = 400 * 24 * 60
 
 
 class Ledger(Protocol):
@@ -158,7 +161,10 @@ class Ledger(Protocol):
         """Keep audit rows in the journal."""
 
     async def count_refusals(self, counts: Mapping[tuple[str, int, str], int]) -> None:
-        """Add to the counts of refusals by (address, minute since 1970, problem)."""
+        """Add to the counts of refusals by (address, minute since 1970, problem).
+
+        Minutes that are older than the newest of ``counts`` by more than REFUSALS_KEPT go, one with each call at least.
+        """
 
     async def journal(self, *, after: int = 0, limit: int = 100) -> list[tuple[int, str, bytes]]:
         """Leaves of the journal from number ``after`` on: (number, ``receipt`` or ``audit``, exact bytes)."""

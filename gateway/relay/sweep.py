@@ -11,6 +11,7 @@ import structlog
 
 from gateway.checkpoints import reach
 from gateway.core.delivery import Delivery, Expired, GaveUp
+from gateway.core.faults import Busy
 from gateway.ports import Change, Clock, Ledger, Spool
 from gateway.relay.report import Report
 from gateway.relay.settle import Origin, Settlement
@@ -87,8 +88,12 @@ class Sweep:
         return [change.after for change, done in zip(changes, written, strict=True) if done]
 
     async def tell_refusals(self) -> None:
-        """Write the counts of refusals whose signer is not known."""
+        """Write the counts of refusals whose signer is not known; raises Busy and keeps them for the next time."""
         if self.refusals:
             counts = dict(self.refusals)
-            self.refusals.clear()
-            await self.ledger.count_refusals(counts)
+            self.refusals.clear()  # before the ledger is asked: what is counted meanwhile is told next time
+            try:
+                await self.ledger.count_refusals(counts)
+            except Busy:
+                self.refusals.update(counts)
+                raise

@@ -11,6 +11,7 @@ from dataclasses import replace
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Delivery, Freed, Held, LeaseExpired, Released, State, as_blocked
 from gateway.ports import (
+    REFUSALS_KEPT,
     Acceptance,
     Accepted,
     Attempt,
@@ -305,6 +306,8 @@ class MemoryLedger:
 
     async def count_refusals(self, counts: Mapping[tuple[str, int, str], int]) -> None:
         self.refusals.update(counts)
+        end = max((minute for _, minute, _ in counts), default=0) - REFUSALS_KEPT
+        self.refusals = Counter({key: count for key, count in self.refusals.items() if key[1] >= end})
 
     async def journal(self, *, after: int = 0, limit: int = 100) -> list[tuple[int, str, bytes]]:
         return [(number, *leaf) for number, leaf in enumerate(self._journal, start=1)][after : after + limit]

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.core.delivery import State
+from gateway.core.faults import Busy
 from gateway.core.moments import format_moment
 from gateway.ports import HeldFile
 from gateway.relay.sweep import FILE_GRACE
 from gateway.store.memory import MemoryLedger
+from gateway.store.sqlite.connection import as_busy
 from tests.build import MORNING, a_digest
 from tests.town import Town, a_town, document
 
@@ -91,6 +93,34 @@ async def test_refusals_of_strangers_are_written_down_in_time(town: Town) -> Non
     assert isinstance(town.ledger, MemoryLedger)
     assert town.ledger.refusals == Counter({("192.0.2.1", int(MORNING // 60), "malformed-envelope"): 4})
     assert town.accept.refusals == {}
+
+
+async def test_refusals_that_a_busy_ledger_did_not_count_are_counted_the_next_time(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def turns_away(counts: object) -> None:
+        await town.accept.sealed_many([b"junk"], address="192.0.2.1")
+        raise as_busy()
+
+    await town.accept.sealed_many([b"junk"] * 3, address="192.0.2.1")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(town.ledger, "count_refusals", turns_away)
+        with pytest.raises(Busy):
+            await town.sweep.once()
+    town.clock.moment += 6
+    await town.sweep.once()
+    assert isinstance(town.ledger, MemoryLedger)
+    assert town.ledger.refusals == Counter({("192.0.2.1", int(MORNING // 60), "malformed-envelope"): 4})
+    assert town.accept.refusals == {}
+
+
+async def test_refusals_are_kept_for_400_days(town: Town) -> None:
+    for address, days in (("192.0.2.1", 0), ("192.0.2.2", 400), ("192.0.2.3", 1)):
+        town.clock.moment += days * DAY
+        await town.accept.sealed_many([b"junk"], address=address)
+        await town.sweep.once()
+    assert isinstance(town.ledger, MemoryLedger)
+    assert [address for address, _, _ in town.ledger.refusals] == ["192.0.2.2", "192.0.2.3"]
 
 
 async def test_a_file_that_nobody_names_is_forgotten_a_day_after_its_last_byte(town: Town) -> None:

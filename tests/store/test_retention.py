@@ -16,7 +16,7 @@ import pytest
 from gateway.core.delivery import Delivered, Discarded, Refused, Replayed
 from gateway.core.replay import Phase, Plan
 from gateway.core.retention import Ages
-from gateway.ports import Change, Ledger, NewMessage
+from gateway.ports import REFUSALS_KEPT, Change, Ledger, NewMessage
 from gateway.ports.failures import Sought
 from gateway.ports.replays import Operation, Replays
 from gateway.ports.retention import Mark, Retention
@@ -85,6 +85,48 @@ async def emptied(retention: Retention, ages: Ages = ALL, *, limit: int = 50, no
 
 async def months(ledger: PostgresLedger) -> dict[str, set[str]]:
     return await ledger.read(partitions.tables)
+
+
+# ------------------------------------------------------------------------------------------------- counts of refusals
+
+REFUSALS: Final = "SELECT minute, address, count FROM refusals ORDER BY minute, address"
+
+
+async def counted(ledger: Ledger) -> None:
+    """Refusals of three days, then of a moment when the first two days are too old: one minute goes at each call."""
+    today = int(NOW // 60)
+    for address, minute in (("a", today), ("b", today), ("a", today + 1), ("a", today + 2)):
+        await ledger.count_refusals({(address, minute, "bad-signature"): 3})
+    await ledger.count_refusals({("a", today + 2 + REFUSALS_KEPT, "bad-signature"): 1})
+    await ledger.count_refusals({})
+
+
+async def counted_again(ledger: Ledger) -> None:
+    await ledger.count_refusals({("a", int(NOW // 60) + 2 + REFUSALS_KEPT, "bad-signature"): 1})
+
+
+async def test_sqlite_lets_go_of_refusals_minute_by_minute(file: SqliteLedger) -> None:
+    today = int(NOW // 60)
+    with closing(sqlite3.connect(file.path)) as reader:
+        await counted(file)
+        assert [row[0] - today for row in reader.execute(REFUSALS)] == [1, 2, 2 + REFUSALS_KEPT]
+        await counted_again(file)
+        await counted_again(file)
+        kept = [("a", 2, 3), ("a", 2 + REFUSALS_KEPT, 3)]
+        assert [(address, minute - today, count) for minute, address, count in reader.execute(REFUSALS)] == kept
+
+
+async def test_postgresql_lets_go_of_refusals_minute_by_minute(cluster: PostgresLedger) -> None:
+    today = int(NOW // 60)
+
+    async def refusals(connection: Connection) -> list[tuple[str, int, int]]:
+        return [(address, minute - today, count) for minute, address, count in await connection.fetch(REFUSALS)]
+
+    await counted(cluster)
+    assert [minute for _, minute, _ in await cluster.read(refusals)] == [1, 2, 2 + REFUSALS_KEPT]
+    await counted_again(cluster)
+    await counted_again(cluster)
+    assert await cluster.read(refusals) == [("a", 2, 3), ("a", 2 + REFUSALS_KEPT, 3)]
 
 
 # ----------------------------------------------------------------------------------------------------- beside all work

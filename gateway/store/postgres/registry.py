@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.ports import AuditRow, RegistryRow, RowKind
+from gateway.ports import REFUSALS_KEPT, AuditRow, RegistryRow, RowKind
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.recording import audit
 from gateway.store.postgres.rows import arrays, columns
@@ -80,12 +80,20 @@ _COUNT: Final = (
     " ON CONFLICT (minute, address, problem) DO UPDATE SET count = refusals.count + excluded.count"
 )
 
+#: The oldest minute alone: as many go as came once, and there always is a next time.
+_FORGET_COUNTS: Final = (
+    "DELETE FROM refusals WHERE minute = (SELECT minute FROM refusals WHERE minute < $1 ORDER BY minute LIMIT 1)"
+)
+
 
 async def _count(connection: Connection, counts: Mapping[tuple[str, int, str], int]) -> None:
     await connection.execute(_COUNT, *columns([(*key, count) for key, count in counts.items()], 4))
+    if counts:
+        newest = max(minute for _, minute, _ in counts)
+        await connection.execute(_FORGET_COUNTS, newest - REFUSALS_KEPT)
 
 
-#: Add to the counts of refusals.
+#: Add to the counts of refusals, and let go of those of the oldest minute where it is too long ago.
 COUNT: Final = one_by_one(_count)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.ports import AuditRow, RegistryRow, RowKind
+from gateway.ports import REFUSALS_KEPT, AuditRow, RegistryRow, RowKind
 from gateway.store.sqlite.recording import audit
 from gateway.store.sqlite.writer import one_by_one
 
@@ -69,15 +69,24 @@ def _use_once(connection: sqlite3.Connection, asked: tuple[str, float, float]) -
 USE_ONCE: Final = one_by_one(_use_once)
 
 
+#: The oldest minute alone: as many go as came once, and there always is a next time.
+_FORGET_COUNTS: Final = (
+    "DELETE FROM refusals WHERE minute = (SELECT minute FROM refusals WHERE minute < ? ORDER BY minute LIMIT 1)"
+)
+
+
 def _count(connection: sqlite3.Connection, counts: Mapping[tuple[str, int, str], int]) -> None:
     connection.executemany(
         "INSERT INTO refusals (address, minute, problem, count) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET count = count + excluded.count",
         [(*key, count) for key, count in counts.items()],
     )
+    if counts:
+        newest = max(minute for _, minute, _ in counts)
+        connection.execute(_FORGET_COUNTS, (newest - REFUSALS_KEPT,))
 
 
-#: Add to the counts of refusals.
+#: Add to the counts of refusals, and let go of those of the oldest minute where it is too long ago.
 COUNT: Final = one_by_one(_count)
 
 
