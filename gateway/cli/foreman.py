@@ -135,7 +135,11 @@ class Foreman:
         for old in list(self._workers.values()):
             if old.has_ended.is_set():
                 continue  # it died meanwhile: who replaces it is new
-            new = await self._start(self._free_number())
+            try:
+                new = await self._start(self._free_number())
+            except OSError as error:
+                log.error("worker.not-renewed", worker=old.number, reason=str(error))
+                return
             if not await new.until_ready(READY_WITHIN):
                 log.error("worker.not-renewed", worker=old.number)
                 new.relieve()
@@ -170,13 +174,18 @@ class Foreman:
         return next(number for number in range(1, len(taken) + 2) if number not in taken)
 
     async def _start(self, number: int) -> Worker:
+        """Start one at a seat of its own; raises OSError where the system has no process to give."""
         ours, theirs = socket.socketpair()
         with theirs:
             seat = (str(number), str(self.door.fileno()), str(theirs.fileno()), str(self.family))
-            process = await asyncio.create_subprocess_exec(
-                *self.command, "--seat", *seat, env=self._environment_of(number), stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(self.door.fileno(), theirs.fileno()),
-            )  # fmt: skip
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self.command, "--seat", *seat, env=self._environment_of(number), stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(self.door.fileno(), theirs.fileno()),
+                )  # fmt: skip
+            except BaseException:
+                ours.close()
+                raise
         now = time.monotonic()
         worker = self._workers[number] = Worker(number, process, began=now, heard_at=now)
         self._attend(self._listen(worker, ours))
@@ -217,9 +226,17 @@ class Foreman:
         self._resting[worker.number] = asyncio.ensure_future(self._replace(worker.number, rest))
 
     async def _replace(self, number: int, rest: float) -> None:
-        await asyncio.sleep(rest)
-        del self._resting[number]
-        await self._start(number)
+        """Start another after a rest, and again after the longest one as often as the system has none to give."""
+        while True:
+            await asyncio.sleep(rest)
+            try:
+                await self._start(number)
+            except OSError as error:
+                rest = _LONGEST_REST
+                log.error("worker.not-started", worker=number, reason=str(error), rest=rest)
+            else:
+                del self._resting[number]  # only now: nobody else takes its number meanwhile
+                return
 
     def _attend(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

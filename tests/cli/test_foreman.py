@@ -136,6 +136,43 @@ async def test_a_worker_that_dies_while_others_are_renewed_is_replaced_once(tmp_
     assert at_work == 2
 
 
+async def test_a_worker_that_could_not_be_started_for_a_while_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cli.foreman._LONGEST_REST", 0.05)
+    program, lives = tmp_path / "worker", tmp_path / "lives"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, socket, sys, time; place = sys.argv.index('--seat')\n"
+        "open(sys.argv[place + 4] + '/lives', 'a').write(f'{os.getpid()} ')\n"
+        "socket.socket(fileno=int(sys.argv[place + 3])).send(b'READY=1\\n'); time.sleep(60)\n",
+        "ascii",
+    )
+    program.chmod(0o700)
+
+    def told(event: str) -> int:
+        return sum(line["event"] == event for line in said)
+
+    with open_door("127.0.0.1", 0) as door, capture_logs() as said:
+        foreman = Foreman(1, (str(program),), door, tmp_path, lambda _: None, {})
+        running = asyncio.create_task(foreman.run())
+        async with asyncio.timeout(20):
+            while not foreman._is_begun:  # noqa: ASYNC110 - a plain flag
+                await asyncio.sleep(0.02)
+            program.rename(tmp_path / "away")
+            os.kill(os.getpid(), signal.SIGHUP)
+            while not told("worker.not-renewed"):  # noqa: ASYNC110 - a plain list
+                await asyncio.sleep(0.02)
+            os.kill(int(lives.read_text("ascii")), signal.SIGKILL)
+            while told("worker.not-started") < 2:  # noqa: ASYNC110 - a plain list
+                await asyncio.sleep(0.02)
+            (tmp_path / "away").rename(program)
+            while len(lives.read_text("ascii").split()) < 2:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+
 def serve(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *(each.format(folder=folder) for each in WORKERS)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
