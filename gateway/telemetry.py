@@ -27,6 +27,7 @@ EVENTS: Final[dict[str, str]] = {
     "gateway.stopped": "nothing runs any more",
     "worker.died": "a process of the gateway ended by itself; another one takes its place",
     "worker.silent": "a process of the gateway gave no sign of life for long and was ended",
+    "worker.not-started": "a worker could not be started; it is tried again after a rest",
     "worker.not-renewed": "a new process did not become ready, so the old ones stay",
     "workers.renewed": "every process of the gateway was replaced by a new one, as SIGHUP asks",
     "registry.changed": "another version of the registry is in force",
