@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -25,8 +25,7 @@ from gateway.store.postgres.rows import (
     moving,
 )
 from gateway.store.postgres.writer import Step
-
-_Timed = tuple[Change, float]
+from gateway.store.waves import Timed, waves
 
 _BEFORE: Final = {f"before_{name}": type_ for name, type_ in MOVING.items()}
 _AFTER: Final = {f"after_{name}": type_ for name, type_ in MOVING.items()}
@@ -106,7 +105,7 @@ async def record(connection: Connection, requests: Sequence[tuple[Sequence[Chang
     """
     holds: frozenset[str] | None = None
     written: list[bool] = []
-    for wave in _waves([(change, now) for changes, now in requests for change in changes]):
+    for wave in waves([(change, now) for changes, now in requests for change in changes]):
         if holds is None and any(change.after.state is State.QUEUED for change, _ in wave):
             holds = await _on_hold(connection)
         done, heads = await _write(connection, wave, holds or frozenset())
@@ -117,22 +116,6 @@ async def record(connection: Connection, requests: Sequence[tuple[Sequence[Chang
         written += done
     answers = iter(written)
     return [[next(answers) for _ in changes] for changes, _ in requests]
-
-
-def _waves(changes: Sequence[_Timed]) -> Iterator[list[_Timed]]:
-    """The changes in order, cut where one may depend on an earlier one: the same delivery, or the same lane."""
-    wave: list[_Timed] = []
-    touched: set[str] = set()
-    for change, now in changes:
-        before = change.before
-        names = {before.id} if before.lane is None else {before.id, before.lane}
-        if not touched.isdisjoint(names):
-            yield wave
-            wave, touched = [], set()
-        wave.append((change, now))
-        touched |= names
-    if wave:
-        yield wave
 
 
 async def _on_hold(connection: Connection) -> frozenset[str]:
@@ -147,7 +130,7 @@ def _held(delivery: Delivery, now: float, holds: frozenset[str]) -> Delivery:
 
 
 async def _write(
-    connection: Connection, wave: list[_Timed], holds: frozenset[str]
+    connection: Connection, wave: list[Timed], holds: frozenset[str]
 ) -> tuple[list[bool], list[tuple[int, Delivery, float]]]:
     """Which of the wave were written, and what may now be freed: (number, blocked delivery, moment)."""
     rows = [_row(place, change, _held(change.after, now, holds)) for place, (change, now) in enumerate(wave)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
@@ -16,8 +16,7 @@ from gateway.ports import AuditRow, Change
 from gateway.store.leaves import audit_leaf
 from gateway.store.sqlite.rows import DELIVERY, DELIVERY_WIDTH, OPEN, STUCK, delivery_of, insert, move, step
 from gateway.store.sqlite.writer import Step, one_by_one
-
-_Timed = tuple[Change, float]
+from gateway.store.waves import Timed, waves
 
 #: The heads of lanes in which something just ended, where they waited for it.
 _HEADS: Final = f"""
@@ -39,29 +38,13 @@ SELECT f.sha256, d.recipient FROM json_each(?) q
 def _record(connection: sqlite3.Connection, requests: Sequence[tuple[Sequence[Change], float]]) -> list[list[bool]]:
     holds = {recipient for (recipient,) in connection.execute("SELECT recipient FROM holds")}
     written: list[bool] = []
-    for wave in _waves([(change, now) for changes, now in requests for change in changes]):
+    for wave in waves([(change, now) for changes, now in requests for change in changes]):
         written += _write(connection, wave, holds)
     answers = iter(written)
     return [[next(answers) for _ in changes] for changes, _ in requests]
 
 
-def _waves(changes: Sequence[_Timed]) -> Iterator[list[_Timed]]:
-    """The changes in order, cut where one may depend on an earlier one: the same delivery, or the same lane."""
-    wave: list[_Timed] = []
-    touched: set[str] = set()
-    for change, now in changes:
-        before = change.before
-        names = {before.id} if before.lane is None else {before.id, before.lane}
-        if not touched.isdisjoint(names):
-            yield wave
-            wave, touched = [], set()
-        wave.append((change, now))
-        touched |= names
-    if wave:
-        yield wave
-
-
-def _write(connection: sqlite3.Connection, wave: list[_Timed], holds: set[str]) -> list[bool]:
+def _write(connection: sqlite3.Connection, wave: list[Timed], holds: set[str]) -> list[bool]:
     seqs = step(connection, [(change.before, _held(change.after, now, holds)) for change, now in wave])
     done = [(seq, change, now) for change, now in wave if (seq := seqs.get(change.before.id)) is not None]
     insert(
