@@ -13,19 +13,15 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
-from adapters.edxml_folder.event import Sender, collected
 from adapters.edxml_folder.folder import Item, Outbox, put
-from adapters.edxml_folder.mapping import DOCUMENT, STATUS_REPORT, document_id_of
 from adapters.edxml_folder.reason import refusal_note
-from adapters.edxml_folder.writing import from_document_1_0, from_document_2_0, from_status
-from gateway.core.contract import parse_dataschema
+from gateway.core.content import InMemory, whole
+from gateway.core.documents.item import Sender, collected
+from gateway.core.documents.outgoing import Outgoing
 from gateway.core.edxml.parse import Limits
-from gateway.core.edxml.read import read
-from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable, Unwritable
-from gateway.core.edxml.write import write
-from gateway.core.faults import Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.faults import Misconfigured, Text, TimedOut, TransientFailure
 from gateway.core.moments import day_of
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
 
@@ -51,7 +47,7 @@ class EdxmlFolder:
         limits = Limits(size=largest)
         self._context = context
         self._largest = largest
-        self._limits = limits
+        self._outgoing = Outgoing(context.open_file, limits, context.new_sink)
         self._inbox = context.folder / str(settings["inbox"])
         self._sender = Sender(context.system.name, settings.get("confidentiality") == "none", limits)
         still = float(settings.get("settle_seconds", 1))
@@ -115,7 +111,10 @@ class EdxmlFolder:
         if item.content is None:
             return Uncollectable(item.token, "too-large", _too_large(self._largest))
         name = item.name[:500]
-        return collected(item.content, name=name, token=item.token, sender=self._sender, now=self._context.now())
+        content, now = InMemory(item.content), self._context.now()
+        return collected(
+            content, name=name, token=item.token, sender=self._sender, now=now, new_sink=self._context.new_sink
+        )
 
     def _settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
         now = self._context.now()
@@ -131,66 +130,11 @@ class EdxmlFolder:
 
     def _file(self, parcel: Parcel) -> tuple[str, bytes]:
         """The file for a parcel: an .edxml, or the record of an outcome; raises PermanentFailure for anything else."""
-        event = parcel.event
-        kind, data = str(event.get("type")), event.get("data")
         stem = file_stem(parcel.delivery)
-        if kind.startswith("receipt."):
-            return f"{stem}.receipt.json", json.dumps(dict(event), ensure_ascii=False, indent=2).encode() + b"\n"
-        if kind not in {DOCUMENT, STATUS_REPORT} or not isinstance(data, dict):
-            raise PermanentFailure(f"edXML cannot say {kind}; the system should not subscribe to it")
-        raw = None if parcel.is_translated else self._as_it_came(kind, data)
-        return f"{stem}.edxml", self._written(parcel, kind, data) if raw is None else raw
-
-    def _as_it_came(self, kind: str, data: dict[str, Any]) -> bytes | None:
-        """The sender's own file where the message names one that is edXML and says what the message says."""
-        if "raw" not in data or data["raw"]["size"] > self._largest:
-            return None
-        raw = self._content(data["raw"]["sha256"])
-        try:
-            message = read(raw, self._limits)
-        except Unreadable:
-            return None
-        if isinstance(message, DocumentMessage):
-            return raw if kind == DOCUMENT and document_id_of(message) == data["documentId"] else None
-        answered = data["responseFor"]
-        told = (message.code, message.response_for.organ_id, message.response_for.document_id)
-        meant = (data.get("statusCode"), answered.get("organId"), answered.get("documentId"))
-        return raw if kind == STATUS_REPORT and told == meant else None
-
-    def _written(self, parcel: Parcel, kind: str, data: dict[str, Any]) -> bytes:
-        """The message as a new .edxml file; raises PermanentFailure for what edXML cannot say."""
-        _, version = parse_dataschema(str(parcel.event.get("dataschema"))) or ("", "")
-        addressee = parcel.recipient.agency
-        message: DocumentMessage | StatusMessage
-        self._check_size(data)
-        if kind == STATUS_REPORT and version.startswith("1."):
-            message = from_status(data)
-        elif kind == DOCUMENT and version.startswith("2."):
-            message = from_document_2_0(data, self._content, addressee=addressee)
-        elif kind == DOCUMENT and version.startswith("1."):
-            message = from_document_1_0(data, self._content, addressee=addressee)
-        else:
-            raise PermanentFailure(f"edXML cannot say {kind}/{version}; the system should subscribe to another version")
-        try:
-            return write(message, self._limits)
-        except Unwritable as refusal:
-            raise PermanentFailure(str(refusal)) from None
-
-    def _check_size(self, data: dict[str, Any]) -> None:
-        named = [each["file"] for each in data.get("attachments", ())] + list(data.get("files", ()))
-        # Base64 makes four bytes of three.
-        total = sum(file["size"] for file in named) * 4 // 3
-        if total > self._largest:
-            raise PermanentFailure(f"the attachments make a file of {total} bytes; {self._largest} is the most here")
-
-    def _content(self, sha256: str) -> bytes:
-        try:
-            content = self._context.read_file(sha256)
-        except OSError as error:
-            raise TransientFailure(f"the file {sha256} cannot be read from the spool: {_told(error)}") from None
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise TransientFailure(f"the file {sha256} is damaged in the spool; the operator must restore it")
-        return content
+        if str(parcel.event.get("type")).startswith("receipt."):
+            told = json.dumps(dict(parcel.event), ensure_ascii=False, indent=2)
+            return f"{stem}.receipt.json", told.encode() + b"\n"
+        return f"{stem}.edxml", whole(self._outgoing.edxml(parcel))
 
 
 def file_stem(delivery: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from gateway.core.content import InMemory
 from gateway.core.edxml.identifiers import official_id
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
@@ -162,7 +163,7 @@ def a_document(
     """A new official letter as such a system exports it; the officials in it are made up."""
     notation = "STC-VP"
     attachments = tuple(
-        Attachment(str(place), name, content, detected_type="application/pdf")
+        Attachment(str(place), name, InMemory(content), detected_type="application/pdf")
         for place, (name, content) in enumerate((files or {f"{number}.pdf": A_PDF}).items(), start=1)
     )
     return write(

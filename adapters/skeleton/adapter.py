@@ -90,7 +90,7 @@ class Skeleton:
             "to": to,
             "data": data,
         }
-        return Collected(path.name, event, origin)
+        return Collected(path.name, event, hashlib.sha256(origin).hexdigest())
 
     def _settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
         path = self._folder / "outbox" / Path(token).name

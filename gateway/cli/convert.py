@@ -13,6 +13,8 @@ from gateway.cli.frame import FAILED, Misuse, Place, examples, json_option
 from gateway.core.faults import Misconfigured, Text
 
 MAX_FILE: Final = 256 * 2**20
+#: Kinds of files, and what makes messages of each.
+KINDS: Final = {"edxml": "gateway.core.documents.inward"}
 #: The file itself could not be read: the one thing that is a failure of the command and not of the file's author.
 UNREADABLE_FILE: Final = "unreadable-file"
 
@@ -40,19 +42,13 @@ def convert(place: Place, tongue: str, files: tuple[Path, ...]) -> int | None:
 
 
 def mapping_of(tongue: str) -> ModuleType:
-    """The mapping of an adapter that was found by its place: ``adapters/TONGUE[_folder]/mapping.py``."""
-    from gateway.config.adapter_kinds import builtin_adapters
-
-    for name in (tongue, f"{tongue}_folder"):
-        if name.isidentifier() and (builtin_adapters() / name / "mapping.py").is_file():
-            return importlib.import_module(f"adapters.{name}.mapping")
-    known = sorted(path.parent.name.removesuffix("_folder") for path in builtin_adapters().glob("*/mapping.py"))
-    raise Misuse(
-        Text(
-            f"không có kiểu tệp {tongue}, chỉ có {', '.join(known)}",
-            f"there is no kind of file {tongue}, only {', '.join(known)}",
+    """The mapping of a kind of file; raises Misuse where there is none."""
+    if tongue not in KINDS:
+        known = ", ".join(KINDS)
+        raise Misuse(
+            Text(f"không có kiểu tệp {tongue}, chỉ có {known}", f"there is no kind of file {tongue}, only {known}")
         )
-    )
+    return importlib.import_module(KINDS[tongue])
 
 
 def converted(place: Place, mapping: ModuleType, file: Path) -> dict[str, Any]:

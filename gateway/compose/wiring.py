@@ -127,15 +127,11 @@ class Steps:
             user_agent=f"lgsp/{gateway.__version__}",
             webhook_signer=self.keyring.webhook,
             read_secret=lambda path: (folder / path).read_bytes(),
-            read_file=self._read_file,
+            open_file=self.spool.open,
             own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
             now=self.clock.now,
             broker_url=self.settings.broker_whereabouts,
         )
-
-    def _read_file(self, sha256: str) -> bytes:
-        with self.spool.open(sha256) as file:
-            return file.read()
 
     def _pushed(self) -> list[str]:
         """Systems to which the bus delivers by itself."""

@@ -5,72 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
+from gateway.core.content import MemorySink, NewSink
 from gateway.core.directory import System
 from gateway.core.faults import Text
+from gateway.core.handover import Collected, CollectedFile, HandedOver, Parcel, Uncollectable
 from gateway.core.jws import Signer
 
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What an adapter hands over: one attempt of one delivery.
-
-    ``body`` is the envelope as the subscription wants it (the original, or a translation signed by the
-    gateway); ``event`` its members, read when somebody looks inside (``dict(event)`` gives all); ``message`` the
-    original's id. ``is_translated`` tells whether the data was changed on the way.
-    """
-
-    delivery: str
-    message: str
-    attempt: int
-    recipient: System
-    body: bytes
-    event: Mapping[str, Any]
-    format: Literal["jws", "cloudevents"]
-    is_translated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """The agency took it: its status code and, where it gave one, its own receipt (compact JWS)."""
-
-    status: int | None = None
-    receipt: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CollectedFile:
-    """A file that came with a collected message, still in the adapter's hands."""
-
-    sha256: str
-    size: int
-    media_type: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """A message fetched from a system that cannot send: the bus seals it with the key it keeps for the system.
-
-    ``event`` is the CloudEvent less ``source`` and ``sealedby``. ``origin`` are the bytes as the agency wrote
-    them: the same bytes are the same message, for ever. ``token`` is the adapter's own name for the item.
-    """
-
-    token: str
-    event: Mapping[str, Any]
-    origin: bytes
-    files: tuple[CollectedFile, ...] = ()
-    warnings: tuple[Text, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Uncollectable:
-    """An item that can never become a message: a short kebab-case reason and a sentence for its author."""
-
-    token: str
-    reason: str
-    detail: Text
+__all__ = [
+    "Adapter",
+    "AdapterContext",
+    "AdapterKind",
+    "Collected",
+    "CollectedFile",
+    "HandedOver",
+    "Parcel",
+    "Uncollectable",
+]
 
 
 class Adapter(Protocol):
@@ -105,13 +57,15 @@ class AdapterContext:
     webhook_signer: Signer
     #: The agency's shared secrets by file path, read at the moment of use; never logged.
     read_secret: Callable[[str], bytes]
-    #: The bytes of a file that a message names.
-    read_file: Callable[[str], bytes]
+    #: A file that a message names, to read and seek in; the adapter closes it. FileNotFoundError where it is not held.
+    open_file: Callable[[str], BinaryIO]
     #: (host, port) pairs on which this gateway itself listens: an adapter must not call them.
     own_addresses: frozenset[tuple[str, int]]
     now: Callable[[], float]
     #: The address of the bus's RabbitMQ, with its password: read at the moment of use, never logged; "local" without.
     broker_url: Callable[[], str] = lambda: "local"
+    #: Takes what an adapter fetches, on the gateway's disk: nothing large has to fit into memory.
+    new_sink: NewSink = MemorySink
 
 
 class AdapterKind(Protocol):

@@ -6,7 +6,6 @@ The id follows from the bytes as the agency wrote them, so an item collected twi
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.checkpoints import reach
+from gateway.core.content import PIECE, Content
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Busy, Fault, Rejected, Text
 from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
@@ -85,7 +85,7 @@ class Collect:
             return 1
         reach("collect.files-kept")
         members = {**item.event, "source": system.name}
-        answer = await self.accept.for_system(system, members, hashlib.sha256(item.origin).hexdigest())
+        answer = await self.accept.for_system(system, members, item.origin)
         reach("collect.accepted")
         if isinstance(answer, Busy):
             return 0
@@ -110,7 +110,7 @@ class Collect:
 
     async def _keep(self, each: CollectedFile, system: System) -> None:
         for _ in range(_GRANT_TRIES):
-            await self.spool.put(_once(each.content), limit=self.file_limit)
+            await self.spool.put(_pieces(each.content), limit=self.file_limit)
             held = HeldFile(each.sha256, each.size, each.media_type)
             if await self.ledger.grant_file(held, system.name, at=self.clock.now(), is_present=self.spool.is_present):
                 return
@@ -123,5 +123,11 @@ def _told(fault: Fault) -> Text:
     return Text("\n".join([fault.detail.vi, *places]), "\n".join([fault.detail.en, *in_english]))
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
+async def _pieces(content: Content) -> AsyncIterator[bytes]:
+    """The bytes of a file, read beside the loop."""
+    file = await asyncio.to_thread(content.open)
+    try:
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            yield piece
+    finally:
+        await asyncio.to_thread(file.close)

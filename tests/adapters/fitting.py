@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -40,11 +41,11 @@ class Hands:
         """The one secret there is."""
         return {SECRET_FILE: f"{SECRET}\n".encode()}[path]
 
-    def read_file(self, sha256: str) -> bytes:
-        """A file's bytes; raises FileNotFoundError as a spool does."""
+    def open_file(self, sha256: str) -> BinaryIO:
+        """A file; raises FileNotFoundError as a spool does."""
         if sha256 not in self.files:
             raise FileNotFoundError(2, "No such file or directory", f"{self.folder}/{sha256}")
-        return self.files[sha256]
+        return io.BytesIO(self.files[sha256])
 
     def context(self, adapter: str, settings: Mapping[str, Any], **of_system: Any) -> AdapterContext:
         """A context for system H33.16/dms, which shares a webhook secret with the bus."""
@@ -56,7 +57,7 @@ class Hands:
             user_agent="lgsp/test",
             webhook_signer=WEBHOOK,
             read_secret=self.read_secret,
-            read_file=self.read_file,
+            open_file=self.open_file,
             own_addresses=self.own,
             now=lambda: self.moment,
             broker_url=lambda: self.broker_url,

@@ -15,10 +15,11 @@ import pytest
 import pytest_asyncio
 
 from adapters.edxml_folder import adapter as tongue
-from adapters.edxml_folder.event import message_id
 from adapters.edxml_folder.folder import put
 from adapters.edxml_folder.stand_in import A_PDF, DocumentSystem, a_document
 from gateway.config.catalog import builtin_folder, read_catalog
+from gateway.core.content import InMemory, whole
+from gateway.core.documents.item import message_id
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
     DocumentMessage,
@@ -116,13 +117,13 @@ async def test_a_dropped_document_becomes_a_message_of_its_contract(desk: Desk) 
         "size": len(raw),
         "sha256": digest,
     }
-    assert item.origin == raw
+    assert item.origin == digest
 
 
 async def test_attachments_and_the_file_itself_come_along_as_files(desk: Desk) -> None:
     desk.system.send(a_document("12", files={"a.pdf": A_PDF, "b.pdf": A_PDF, "c.txt": b"chao"}), "12.edxml")
     item = await desk.one()
-    contents = {file.sha256: file.content for file in item.files}
+    contents = {file.sha256: whole(file.content) for file in item.files}
     assert set(files_named(item.event["data"])) == set(contents)
     assert all(hashlib.sha256(content).hexdigest() == sha256 for sha256, content in contents.items())
     named = {one["file"]["name"]: contents[one["file"]["sha256"]] for one in item.event["data"]["attachments"]}
@@ -327,7 +328,7 @@ async def test_an_accepted_file_is_kept_under_the_day_of_viet_nam(desk: Desk) ->
     desk.system.send(a_document("12"), "12.edxml")
     item = await desk.one()
     await desk.adapter.settle(item.token, None)
-    assert (desk.system.outbox / ".done" / "2026-11-23" / "12.edxml").read_bytes() == item.origin
+    assert (desk.system.outbox / ".done" / "2026-11-23" / "12.edxml").read_bytes() == a_document("12")
 
 
 async def test_files_of_one_name_do_not_replace_each_other_where_they_are_kept(desk: Desk) -> None:
@@ -419,7 +420,7 @@ def a_message_from(raw: bytes, desk: Desk) -> tuple[dict[str, Any], Parcel]:
     items = list(desk.adapter._gather(1))
     (item,) = items
     assert isinstance(item, Collected)
-    desk.hands.files |= {file.sha256: file.content for file in item.files}
+    desk.hands.files |= {file.sha256: whole(file.content) for file in item.files}
     (desk.system.outbox / "x.edxml").unlink()
     event = {**item.event, "source": "H33.05/dms"}
     return event, a_parcel(desk.context, event=event)
@@ -464,7 +465,7 @@ async def test_a_document_from_a_system_without_edxml_is_written_as_edxml(desk: 
     assert name == f"{parcel.delivery}.edxml"
     assert isinstance(message, DocumentMessage)
     assert message.warnings == ()
-    assert message.attachments[0].content == A_PDF
+    assert message.attachments[0].content == InMemory(A_PDF)
 
 
 async def test_a_document_without_files_is_written_too(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.delivery import (
     ENDED,
+    LAPSED,
     TABLE,
     Claimed,
     Deferred,
@@ -236,10 +237,10 @@ def test_an_ended_delivery_stays_as_it_is(life: list[Delivery]) -> None:
 
 
 @given(lives())
-def test_only_the_leased_have_a_lease_and_only_the_dead_a_cause(life: list[Delivery]) -> None:
+def test_only_the_leased_have_a_lease_and_only_the_dead_and_the_interrupted_a_cause(life: list[Delivery]) -> None:
     for each in life:
         assert (each.lease_owner is not None) == (each.lease_until is not None) == (each.state is State.LEASED)
-        assert (each.cause is not None) == (each.state is State.DEAD)
+        assert each.cause is not None if each.state is State.DEAD else each.cause in {None, LAPSED}
 
 
 @given(lives())

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.content import InMemory
 from gateway.core.edxml.archive import wrap
 from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.read import read
@@ -150,7 +151,7 @@ def test_an_attachment_of_many_megabytes_is_taken_whole() -> None:
     start, end = NEW.index(b"JVBERi0"), NEW.index(b"</edXML:ContentTransferEncoded>")
     message = read(NEW[:start] + base64.encodebytes(content) + NEW[end:])
     assert isinstance(message, DocumentMessage)
-    assert message.attachments[0].content == content
+    assert message.attachments[0].content == InMemory(content)
     assert message.warnings == ()
 
 
@@ -163,7 +164,7 @@ def test_archives_cannot_be_unpacked_past_what_the_whole_message_may_hold() -> N
     raw = NEW.replace(b"<AttachmentEncoded>", ("<AttachmentEncoded>" + "".join(one % n for n in range(50))).encode())
     message = read(raw, Limits(unpacked=MEBIBYTE))
     assert isinstance(message, DocumentMessage)
-    assert sum(len(attachment.content) for attachment in message.attachments if attachment.wrapped == "zip") <= MEBIBYTE
+    assert sum(attachment.content.size for attachment in message.attachments if attachment.wrapped == "zip") <= MEBIBYTE
     assert "unopened-archive" in {warning.name for warning in message.warnings}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.content import whole
 from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import DocumentMessage, Extra, Oddity, StatusMessage, TraceStop, Unreadable
@@ -243,7 +244,7 @@ def test_only_a_new_document_must_bring_a_file() -> None:
     bare = re.sub(r"\s*<AttachmentEncoded>.*</AttachmentEncoded>", "", NEW, flags=re.DOTALL)
     assert refused(bare) == "missing-element"
     recall = document(bare.replace("DocType>0<", "DocType>1<"))
-    assert [(one.name, one.broken, one.content) for one in recall.attachments] == [
+    assert [(one.name, one.broken, whole(one.content)) for one in recall.attachments] == [
         ("118-SNV-VP.pdf", True, b""),
         ("Số liệu (mẫu).csv", True, b""),
     ]

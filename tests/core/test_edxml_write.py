@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.content import InMemory
 from gateway.core.edxml.attachments import detect
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
@@ -41,7 +42,7 @@ MINIMAL = DocumentMessage(
     recipients=(Organization("H33.07"),),
     subject="Thử",
     document_id="thu-1",
-    attachments=(Attachment("1", "thu.pdf", b"%PDF-1.4\n"),),
+    attachments=(Attachment("1", "thu.pdf", InMemory(b"%PDF-1.4\n")),),
 )
 
 
@@ -88,7 +89,7 @@ businesses = st.builds(
 
 
 def attachment(content_id: str, name: str, content: bytes, description: str | None) -> Attachment:
-    return Attachment(content_id, name, content, description, detected_type=detect(content, name))
+    return Attachment(content_id, name, InMemory(content), description, detected_type=detect(content, name))
 
 
 names = st.tuples(texts, st.sampled_from(["", ".pdf", ".doc", ".docx", ".xlsx", ".txt"])).map("".join).filter(is_clean)

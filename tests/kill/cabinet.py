@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapters.edxml_folder.event import message_id
 from adapters.edxml_folder.stand_in import DocumentSystem, a_document
+from gateway.core.documents.item import message_id
 from tests.kill.province import FOLDER, PULLED, PUSHED, Province
 from tests.kill.seen import Collected, Denied, History, Submitted, Told
 

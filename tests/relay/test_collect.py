@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import checkpoints
+from gateway.core.content import InMemory
 from gateway.core.delivery import State
 from gateway.core.faults import Busy, Text, TransientFailure
 from gateway.core.jws import split, verify
@@ -31,11 +32,11 @@ def an_item(town: Town, token: str = "1.edxml", origin: bytes = b"as written", *
     files = override.pop("files", ())
     members = town.event(id=a_key(origin.decode()), **override)
     del members["source"]
-    return Collected(token, members, origin, files)
+    return Collected(token, members, hashlib.sha256(origin).hexdigest(), files)
 
 
 def a_file(content: bytes) -> CollectedFile:
-    return CollectedFile(hashlib.sha256(content).hexdigest(), len(content), "application/pdf", content)
+    return CollectedFile("application/pdf", InMemory(content))
 
 
 def naming(*contents: bytes) -> dict[str, Any]:
@@ -91,7 +92,7 @@ async def test_an_item_whose_id_is_taken_by_other_bytes_is_a_conflict(town: Town
     town.desk(NAME).outbox += [an_item(town), an_item(town, "2.edxml")]
     second = town.desk(NAME).outbox[1]
     assert isinstance(second, Collected)
-    town.desk(NAME).outbox[1] = Collected(second.token, second.event, b"other bytes")
+    town.desk(NAME).outbox[1] = Collected(second.token, second.event, "0" * 64)
     await town.collect.once()
     (_, (token, refusal)) = town.desk(NAME).settled
     assert refusal is not None

@@ -12,6 +12,7 @@ import codecs
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
+from gateway.core.content import InMemory, whole
 from gateway.core.edxml import archive
 from gateway.core.edxml.values import Attachment
 from gateway.core.faults import Text
@@ -136,8 +137,8 @@ def take(declared: Declared, encoded: str | None, limit: int, warn: Warn) -> Att
         warn("untrue-type", value=declared.type or "", taken=sent)
     attachment = _opened(declared, data, sent, limit, warn)
     if attachment.detected_type not in _TEXTUAL:
-        count = attachment.content.count(_REPLACEMENT)
-        if count >= _MANGLED and count * _MANGLED_IN >= len(attachment.content):
+        count = whole(attachment.content).count(_REPLACEMENT)
+        if count >= _MANGLED and count * _MANGLED_IN >= attachment.content.size:
             warn("mangled-attachment", value=count)
     return attachment
 
@@ -159,7 +160,7 @@ def _opened(declared: Declared, data: bytes, sent: str, limit: int, warn: Warn) 
 
 def pack(attachment: Attachment, limit: int) -> Packed:
     """The bytes to send for an attachment, wrapped or not so that ``take`` gives its content back exactly."""
-    name, content = attachment.name, attachment.content
+    name, content = attachment.name, whole(attachment.content)
     as_is = _SENT_AS_IS.get(_extension(name))
     if attachment.broken:
         return Packed(attachment.declared_type or as_is or _OCTETS, content)
@@ -183,7 +184,7 @@ def _attachment(
     return Attachment(
         content_id=declared.content_id,
         name=declared.name,
-        content=content,
+        content=InMemory(content),
         description=declared.description,
         declared_type=declared.type,
         detected_type=detect(content, declared.name),

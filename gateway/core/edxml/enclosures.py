@@ -41,7 +41,7 @@ def read_attachments(findings: Findings, root: Part, envelope: Part) -> tuple[At
             home[reference.place] = _reference_place(number)
         declared = _declared(part, reference, content_id)
         attachment = take(declared, part.payload("ContentTransferEncoded"), room, warn)
-        room = max(0, room - len(attachment.content))
+        room = max(0, room - attachment.content.size)
         taken.append(attachment)
     for content_id, part in open_references.items():
         home[part.place] = _reference_place(len(taken) + 1)

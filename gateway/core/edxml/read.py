@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.core.content import Content, MemorySink, NewSink, whole
 from gateway.core.edxml.blocks import (
     ORGANIZATION,
     OTHER,
@@ -44,12 +45,21 @@ _LONG_SUBJECT: Final = 500
 _DEFAULT_LIMITS: Final = Limits()
 
 
-def read(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> DocumentMessage | StatusMessage:
+def read(
+    raw: bytes | Content, limits: Limits = _DEFAULT_LIMITS, new_sink: NewSink = MemorySink
+) -> DocumentMessage | StatusMessage:
     """The message in ``raw`` (QCVN 102:2016, generation 2), with warnings for what is odd in it.
+
+    What is attached goes into sinks of ``new_sink``.
 
     Raises Unreadable and nothing else, whatever the bytes: what ``parse`` refuses, and ``unknown-format``,
     ``missing-element``, ``bad-status-code``. Time and memory grow with the size of ``raw``, which ``limits`` bounds.
     """
+    del new_sink
+    if not isinstance(raw, bytes):
+        if not hasattr(raw, "open"):
+            raise refusal("not-edxml")
+        raw = whole(raw)
     tree = parse(raw, limits)
     findings = Findings(limits)
     if tree.claimed_encoding is not None:
@@ -127,7 +137,7 @@ def _document(findings: Findings, root: Part, envelope: Part, header: Part) -> D
         if official is not None and official.date is None:
             findings.warn("impossible-date-in-identifier", place, value=own_id or "")
     attachments = read_attachments(findings, root, envelope)
-    if business.type == "new" and all(attachment.broken and not attachment.content for attachment in attachments):
+    if business.type == "new" and all(attachment.broken and not attachment.content.size for attachment in attachments):
         lacking = Text("nội dung tệp đính kèm (AttachmentEncoded)", "the attachments' content (AttachmentEncoded)")
         raise refusal("missing-element", element=lacking)
     return DocumentMessage(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from gateway.core.content import Content
 from gateway.core.faults import Text
 
 BusinessType = Literal["new", "recall", "update", "replace"]
@@ -191,7 +192,7 @@ class Attachment:
 
     content_id: str
     name: str
-    content: bytes
+    content: Content
     description: str | None = None
     declared_type: str | None = None
     detected_type: str = "application/octet-stream"

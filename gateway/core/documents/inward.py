@@ -5,11 +5,11 @@ Pure: bytes and values in, values out. The way back stands in ``writing``; what 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gateway.core.content import Content, MemorySink, NewSink
 from gateway.core.edxml.codelist import STATUS
 from gateway.core.edxml.identifiers import official_id
 from gateway.core.edxml.parse import Limits
@@ -54,12 +54,12 @@ class Converted:
     data: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
 
-def convert(raw: bytes, limits: Limits | None = None) -> Converted:
+def convert(raw: bytes | Content, limits: Limits | None = None, new_sink: NewSink = MemorySink) -> Converted:
     """What the file becomes under the agency's standing declaration that it sends nothing secret.
 
     Raises Unreadable, and nothing else, for what cannot be relayed.
     """
-    message = read(raw, limits or Limits())
+    message = read(raw, limits or Limits(), new_sink)
     recipients(message)
     if isinstance(message, StatusMessage):
         data = to_status(message, received=_SOME_MOMENT)
@@ -181,10 +181,9 @@ def warnings_of(message: DocumentMessage | StatusMessage) -> tuple[Text, ...]:
     return tuple(oddity.text for oddity in (*message.warnings, *_made_up(message)))
 
 
-def file_object(name: str, media_type: str, content: bytes) -> dict[str, Any]:
+def file_object(name: str, media_type: str, content: Content) -> dict[str, Any]:
     """How a message names a file (digest and size of ``content``)."""
-    digest = hashlib.sha256(content).hexdigest()
-    return {"name": name, "mediaType": media_type, "size": len(content), "sha256": digest}
+    return {"name": name, "mediaType": media_type, "size": content.size, "sha256": content.sha256}
 
 
 def said(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from gateway.core.content import Content
 from gateway.core.edxml.codelist import type_detail
 from gateway.core.edxml.values import (
     Attachment,
@@ -30,8 +31,8 @@ from gateway.core.edxml.values import (
 )
 
 Data = Mapping[str, Any]
-#: The bytes of a file by its SHA-256 in lower-case hex.
-ContentOf = Callable[[str], bytes]
+#: A file by its SHA-256 in lower-case hex.
+ContentOf = Callable[[str], Content]
 
 _BUSINESS_TYPES: Final[dict[int, BusinessType]] = {0: "new", 1: "recall", 2: "update", 3: "replace"}
 _NOTHING: Final[Data] = {}

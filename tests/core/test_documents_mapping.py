@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.edxml_folder.mapping import (
+from gateway.config.catalog import builtin_folder, read_catalog
+from gateway.core.content import Content, InMemory
+from gateway.core.documents.inward import (
     Converted,
     convert,
     document_id_of,
@@ -22,8 +23,7 @@ from adapters.edxml_folder.mapping import (
     to_status,
     warnings_of,
 )
-from adapters.edxml_folder.writing import from_document_1_0, from_document_2_0, from_status
-from gateway.config.catalog import builtin_folder, read_catalog
+from gateway.core.documents.outward import from_document_1_0, from_document_2_0, from_status
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
     Attachment,
@@ -61,8 +61,8 @@ def violations(name: str, label: str, data: Mapping[str, Any]) -> Any:
     return version.check(data)
 
 
-def shelf(message: DocumentMessage) -> Mapping[str, bytes]:
-    return {hashlib.sha256(one.content).hexdigest(): one.content for one in message.attachments}
+def shelf(message: DocumentMessage) -> Mapping[str, Content]:
+    return {one.content.sha256: one.content for one in message.attachments}
 
 
 def carried(message: DocumentMessage) -> DocumentMessage:
@@ -108,14 +108,14 @@ def test_the_data_is_json_and_says_nothing_empty(document: DocumentMessage) -> N
 @given(data_of(schema_of("document.issued", "2.0")))
 @quick
 def test_whatever_a_contract_takes_is_written_as_edxml_or_refused_by_name(data: dict[str, Any]) -> None:
-    outcome = written(from_document_2_0(data, lambda _: b"%PDF-1.4", addressee="H33.16"))
+    outcome = written(from_document_2_0(data, lambda _: InMemory(b"%PDF-1.4"), addressee="H33.16"))
     assert outcome.startswith(WHOLE) or outcome in {b"not-xml-text", b"bad-date", b"bad-extra"}
 
 
 @given(data_of(schema_of("document.issued", "1.0")))
 @quick
 def test_the_flat_record_is_written_as_edxml_or_refused_by_name(data: dict[str, Any]) -> None:
-    outcome = written(from_document_1_0(data, lambda _: b"%PDF-1.4", addressee="H33.16"))
+    outcome = written(from_document_1_0(data, lambda _: InMemory(b"%PDF-1.4"), addressee="H33.16"))
     assert outcome.startswith(WHOLE) or outcome in {b"not-xml-text", b"bad-date", b"bad-extra"}
 
 
@@ -125,9 +125,9 @@ def test_every_good_example_of_a_document_becomes_edxml_that_reads_back(label: s
     assert version is not None
     make = from_document_1_0 if label == "1.0" else from_document_2_0
     for example in version.examples:
-        message = make(example.data, lambda _: b"%PDF-1.4 x", addressee="H33.16")
+        message = make(example.data, lambda _: InMemory(b"%PDF-1.4 x"), addressee="H33.16")
         if not message.attachments:
-            message = replace(message, attachments=(Attachment("1", "a.pdf", b"%PDF-1.4 x"),))
+            message = replace(message, attachments=(Attachment("1", "a.pdf", InMemory(b"%PDF-1.4 x")),))
         again = read(write(message))
         assert isinstance(again, DocumentMessage)
         assert (again.document_id, again.subject) == (example.data["documentId"], example.data["subject"])
@@ -202,7 +202,7 @@ def test_the_flat_record_finds_the_number_of_its_kind_in_the_code_list() -> None
         "businessType": 1,
         "concerns": "D0",
     }
-    message = from_document_1_0(data, lambda _: b"", addressee="H33.16")
+    message = from_document_1_0(data, lambda _: InMemory(b""), addressee="H33.16")
     assert message.code == Code("12", "STC/VP")
     assert (message.document_type.type, message.document_type.detail) == (2, 18)
     assert (message.business.type, message.concerned_id) == ("recall", "D0")

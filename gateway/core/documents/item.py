@@ -1,14 +1,17 @@
-"""One .edxml file as a message for the bus, or the reason why it can never be one. Pure."""
+"""One edXML message that was fetched or dropped as an item for the bus, or the reason why it can never be one. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.edxml_folder.mapping import (
+from gateway.core.content import Content, MemorySink, NewSink
+from gateway.core.contract import dataschema_of
+from gateway.core.documents.inward import (
     DOCUMENT,
     DOCUMENT_VERSION,
     RAW_TYPE,
@@ -22,44 +25,56 @@ from adapters.edxml_folder.mapping import (
     to_status,
     warnings_of,
 )
-from gateway.core.contract import dataschema_of
 from gateway.core.edxml.codelist import envelope_priority
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable
 from gateway.core.faults import Text
+from gateway.core.handover import Collected, CollectedFile, Uncollectable
 from gateway.core.moments import format_moment
-from gateway.ports import Collected, CollectedFile, Uncollectable
 
 _LONGEST_SUBJECT: Final = 256
 #: The record travels in an envelope of 1 MiB, in base64; files travel apart.
 _LARGEST_RECORD: Final = 700 * 1024
 
 UNDECLARED: Final = Text(
-    "Cơ quan chưa có tuyên bố thường trực rằng văn bản gửi qua thư mục này đều không mật, mà edXML không có chỗ ghi"
+    "Cơ quan chưa có tuyên bố thường trực rằng văn bản gửi qua kênh này đều không mật, mà edXML không có chỗ ghi"
     ' độ mật. Cơ quan gửi văn bản tuyên bố cho đơn vị vận hành trục để ghi confidentiality = "none" vào cấu hình.',
-    "The agency has not declared that what it sends by this folder is never secret, and edXML has no place to say so."
+    "The agency has not declared that what it sends by this channel is never secret, and edXML has no place to say so."
     ' The agency must send that declaration to the operator of the bus, who sets confidentiality = "none".',
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whose folder it is, whether its standing declaration is there, and how much a file may hold."""
+    """Whose channel it is, whether its standing declaration is there, and how much a message may hold."""
 
     system: str
     is_declared: bool
     limits: Limits
 
 
-def collected(raw: bytes, *, name: str, token: str, sender: Sender, now: float) -> Collected | Uncollectable:
-    """The message in ``raw``, which stood in the folder as ``name``; ``now`` is seconds since 1970.
+def collected(
+    raw: Content,
+    *,
+    name: str,
+    token: str,
+    sender: Sender,
+    now: float,
+    to: Sequence[str] | None = None,
+    identity: str | None = None,
+    new_sink: NewSink = MemorySink,
+) -> Collected | Uncollectable:
+    """The message in ``raw``, called ``name`` where it came from; ``now`` is seconds since 1970.
 
-    Its id follows from the system and the bytes alone: the same bytes are the same message, whatever the file's name.
+    ``to``: whom the item is for, where the place it was fetched from says so (an axis lists one item a receiver); else
+    whoever the message names. ``identity``: what makes the item itself beside its bytes, where the same bytes may be
+    two items (the axis' own id and the receiver). The id follows from system, bytes and identity alone: the same are
+    the same message, whatever the file's name.
     """
     try:
-        message = read(raw, sender.limits)
-        to = recipients(message)
+        message = read(raw, sender.limits, new_sink)
+        addressed = recipients(message) if to is None else tuple(dict.fromkeys(to))
         if isinstance(message, DocumentMessage) and not sender.is_declared:
             return Uncollectable(token, "confidentiality-not-declared", UNDECLARED)
         named = file_object(name, RAW_TYPE, raw)
@@ -71,18 +86,20 @@ def collected(raw: bytes, *, name: str, token: str, sender: Sender, now: float) 
         return Uncollectable(token, "record-too-large", _too_large(size))
     event = {
         "specversion": "1.0",
-        "id": message_id(sender.system, named["sha256"]),
+        "id": message_id(sender.system, raw.sha256, identity),
         **members,
         "time": format_moment(now),
         "datacontenttype": "application/json",
-        "to": " ".join(to),
+        "to": " ".join(addressed),
     }
-    return Collected(token, event, raw, _files(message, named, raw), warnings_of(message))
+    origin = raw.sha256 if identity is None else hashlib.sha256(f"{raw.sha256}\n{identity}".encode()).hexdigest()
+    return Collected(token, event, origin, _files(message, named, raw), warnings_of(message))
 
 
-def message_id(system: str, sha256: str) -> str:
-    """The UUID of the message that a system made by dropping the bytes of this SHA-256."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:edxml:{system}:{sha256}"))
+def message_id(system: str, sha256: str, identity: str | None = None) -> str:
+    """The UUID of the message that a system made by the bytes of this SHA-256 (and, where it has one, identity)."""
+    beside = "" if identity is None else f":{identity}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:edxml:{system}:{sha256}{beside}"))
 
 
 def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any], received: str) -> dict[str, Any]:
@@ -108,13 +125,13 @@ def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any], r
     }
 
 
-def _files(message: DocumentMessage | StatusMessage, named: Mapping[str, Any], raw: bytes) -> tuple[CollectedFile, ...]:
+def _files(
+    message: DocumentMessage | StatusMessage, named: Mapping[str, Any], raw: Content
+) -> tuple[CollectedFile, ...]:
     """Every file that the data names, each content once; the file as it came is one of them."""
-    files = {named["sha256"]: CollectedFile(named["sha256"], len(raw), RAW_TYPE, raw)}
+    files = {named["sha256"]: CollectedFile(RAW_TYPE, raw)}
     for attachment in message.attachments if isinstance(message, DocumentMessage) else ():
-        content = attachment.content
-        told = file_object(attachment.name, attachment.detected_type, content)
-        files.setdefault(told["sha256"], CollectedFile(told["sha256"], len(content), attachment.detected_type, content))
+        files.setdefault(attachment.content.sha256, CollectedFile(attachment.detected_type, attachment.content))
     return tuple(files.values())
 
 
