@@ -20,7 +20,7 @@ CORE = {path: text for path, text in PRODUCT.items() if path.parts[:2] == ("gate
 
 FLOORS = [
     {"core", "telemetry", "checkpoints"},
-    {"ports", "config", "client"},
+    {"ports", "config", "client", "calls"},
     {"relay", "store", "broker", "adapters", "trust", "tongues"},
     {"api", "console", "reports"},
     {"compose"},
@@ -29,7 +29,7 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS, start=1) for room in floor}
 #: Rooms that may know less than their floor allows.
-KNOWS_ONLY = {"adapters": {"core", "ports"}, "client": {"core"}}
+KNOWS_ONLY = {"adapters": {"core", "ports", "calls"}, "client": {"core"}, "calls": {"core"}}
 #: Choices: named in compose alone (and, of course, inside themselves).
 CHOICE = re.compile(r"(gateway\.store\.(?:memory|sqlite|postgres)|gateway\.broker\.\w+|adapters\.\w+)(?:\.|$)")
 

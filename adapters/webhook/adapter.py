@@ -11,17 +11,16 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from yarl import URL
 
-from adapters.webhook.address import is_disguised
 from adapters.webhook.answer import Answer
 from adapters.webhook.courier import Courier
+from gateway.calls.address import check_url
+from gateway.calls.caller import retry_after
 from gateway.core.faults import (
     DestinationGone,
-    Misconfigured,
     PermanentFailure,
     Text,
     TimedOut,
@@ -127,41 +126,11 @@ def webhook_secret(text: bytes) -> bytes:
         return text
 
 
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds asked for by a Retry-After header (RFC 9110, both forms); None where it says nothing usable."""
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
 def open_adapter(context: AdapterContext) -> Webhook:
     """The adapter of one system; raises Misconfigured where the address cannot be one."""
-    try:
-        url = URL(str(context.settings["url"]))
-        # A port that is no number is found only when it is asked for.
-        host = url.host if url.port else None
-    except ValueError:
-        host = None
-    if not host:
-        raise Misconfigured(
-            f"{context.system.name}: settings.url",
-            Text("Địa chỉ không có tên máy chủ hoặc cổng dùng được", "The address names no host or no usable port"),
-            Text("Ghi dạng https://may-chu/duong-dan", "Write it as https://host/path"),
-        )
-    if is_disguised(host):
-        raise Misconfigured(
-            f"{context.system.name}: settings.url",
-            Text("Địa chỉ IP viết khác thường", "The IP address is written in an unusual form"),
-            Text("Ghi đủ bốn số thập phân, ví dụ 10.0.0.5", "Write four decimal numbers, such as 10.0.0.5"),
-        )
+    check_url(str(context.settings["url"]), f"{context.system.name}: settings.url")
     return Webhook(context)

@@ -16,9 +16,9 @@ from typing import Final
 import aiohappyeyeballs
 from yarl import URL
 
-from adapters.webhook.address import CheckedResolver, check_address, literal_address
 from adapters.webhook.answer import Answer
 from adapters.webhook.line import Line, broken
+from gateway.calls.address import CheckedResolver, check_address, literal_address
 
 #: How long a connection may lie idle (seconds). How many there are is up to whoever delivers.
 _IDLE: Final = 30.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.core.delivery import Delivery
+from gateway.core.documents.entry import DocumentEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class NewMessage:
     files: tuple[str, ...] = ()
     #: The gateway itself is the sender (outcome messages): files need no right.
     is_own: bool = False
+    #: Its line in the register of documents, where it speaks of one.
+    entry: DocumentEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,14 @@ class Trial:
             whole = digest or f"sha-256:{claim.digest}"
             proof = self.proofs.checked(handed.receipt, parcel.recipient, claim.delivery, ids, whole)
         return self._tried(
-            claim, Delivered(), started, "taken", status=handed.status, delivered_digest=digest, proof=proof
+            claim,
+            Delivered(),
+            started,
+            "taken",
+            status=handed.status,
+            detail=handed.reference,
+            delivered_digest=digest,
+            proof=proof,
         )
 
     def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> Tried:

@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import OKPKey
 
-from adapters.webhook import address
-from adapters.webhook.adapter import Webhook, open_adapter, retry_after, webhook_secret
-from adapters.webhook.address import ForbiddenAddress, check_address, is_disguised
+from adapters.webhook.adapter import Webhook, open_adapter, webhook_secret
 from adapters.webhook.stand_in import Answer, WebhookSink, own_receipt
+from gateway.calls import address
+from gateway.calls.address import ForbiddenAddress, check_address, is_disguised
+from gateway.calls.caller import retry_after
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, TimedOut, TransientFailure
 from gateway.core.jws import Signer, b64url
 from gateway.ports import AdapterContext

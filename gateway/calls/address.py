@@ -1,4 +1,4 @@
-"""Where a webhook may connect to, judged at connect time on the address itself, so that no name can lie about it."""
+"""Where an adapter may connect to, judged at connect time on the address itself, so that no name can lie about it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
-from gateway.core.faults import TransientFailure
+from gateway.core.faults import Misconfigured, Text, TransientFailure
 
 
 class ForbiddenAddress(TransientFailure):
@@ -100,3 +101,26 @@ def is_disguised(host: str) -> bool:
     The HTTP client would ask no resolver about it and leave its meaning to the operating system.
     """
     return literal_address(host) is None and host.replace(".", "").isdigit()
+
+
+def check_url(text: str, where: str) -> str:
+    """``text`` where it is an address that can be called; raises Misconfigured naming ``where`` otherwise."""
+    try:
+        url = URL(text)
+        # A port that is no number is found only when it is asked for.
+        host = url.host if url.scheme in {"http", "https"} and url.port else None
+    except ValueError:
+        host = None
+    if not host:
+        raise Misconfigured(
+            where,
+            Text("Địa chỉ không có tên máy chủ hoặc cổng dùng được", "The address names no host or no usable port"),
+            Text("Ghi dạng https://may-chu/duong-dan", "Write it as https://host/path"),
+        )
+    if is_disguised(host):
+        raise Misconfigured(
+            where,
+            Text("Địa chỉ IP viết khác thường", "The IP address is written in an unusual form"),
+            Text("Ghi đủ bốn số thập phân, ví dụ 10.0.0.5", "Write four decimal numbers, such as 10.0.0.5"),
+        )
+    return text

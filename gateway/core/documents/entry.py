@@ -1,0 +1,46 @@
+"""What one message says of a document: the line it gets in the register, written with the message or not at all.
+
+A document is named by its *key*: its business id as compared (see ``document_key``), within the agency that issued it.
+The id alone is not unique: a later update, recall or resend carries the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: ``new``, ``recall``, ``update``, ``replace``: a document.issued of that business; ``status``: a report on one.
+EntryKind = Literal["new", "recall", "update", "replace", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What an agency owes by law since it was sent a document: ``name`` is the rule's, ``due`` seconds since 1970."""
+
+    agency: str
+    name: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentEntry:
+    """A line of the register. Agencies are canonical codes of the directory; a code it does not know stands as written.
+
+    ``issuer``: whose document it is; ``reporter``: who says this (of a document the issuer). ``recipients``: the
+    agencies it went to, those carried among them. ``concerned``: keys of earlier documents that it recalls, updates or
+    replaces. ``code``: of a status, two digits. ``said_at``: the status' own time; ``issued_on``: the document's day.
+    ``fingerprint``: hex SHA-256 of issuer, key, kind and the digests of what is attached (as they are when freed of any
+    wrapping), so that what comes by a second way is known; None of a status. ``obligations``: what the recipients owe.
+    """
+
+    kind: EntryKind
+    key: str
+    issuer: str
+    reporter: str
+    recipients: tuple[str, ...]
+    concerned: tuple[str, ...] = ()
+    code: str = ""
+    said_at: float | None = None
+    issued_on: str | None = None
+    fingerprint: str | None = None
+    obligations: tuple[Obligation, ...] = ()

@@ -1,0 +1,78 @@
+"""The promise of the register of documents: what was sent, what was reported, who owes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.documents.entry import DocumentEntry
+from gateway.ports.records import AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A line of the register as it was kept: ``place`` grows in order of acceptance, ``message`` is its key.
+
+    ``is_parked``: a status of a document that the register does not know (yet).
+    """
+
+    place: int
+    message: str
+    source: str
+    accepted_at: float
+    entry: DocumentEntry
+    is_parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """An obligation that is open. ``level`` counts the reminders that were sent; ``next_at``: when the next is due."""
+
+    message: str
+    document: str
+    issuer: str
+    agency: str
+    name: str
+    due: float
+    level: int
+    next_at: float
+
+
+class Register(Protocol):
+    """Keeps what messages say of documents. Lines are written by ``Ledger.accept_many`` (``NewMessage.entry``), in the
+    transaction that keeps the message: a message without its line, or a line without its message, is never seen.
+
+    In that same transaction: the obligations of a new line become open duties, but for agencies whose answer is there
+    already; a status that answers closes the duties of its reporter on that document; a status of an unknown document
+    is parked, and a document that arrives takes in what is parked for it.
+    """
+
+    async def story(self, key: str, issuer: str) -> Sequence[Registered]:
+        """Every line of one document: it, what concerns it, what was reported on any of these; in order of places."""
+
+    async def issued(self, agency: str, *, before: int | None = None, limit: int = 100) -> Sequence[Registered]:
+        """Documents that an agency issued (no statuses), the youngest first; ``before``: below that place."""
+
+    async def find(self, key: str, *, limit: int = 20) -> Sequence[Registered]:
+        """New documents with this key, of any issuer, the youngest first."""
+
+    async def served(self, fingerprint: str) -> frozenset[str]:
+        """Agencies that were sent a document with this fingerprint already, by whatever way."""
+
+    async def parked(self, *, limit: int = 100) -> Sequence[Registered]:
+        """Statuses whose document is not known, the oldest first."""
+
+    async def unpark(self, places: Sequence[int], audit: Sequence[AuditRow]) -> None:
+        """Wait no longer for the documents of these statuses; safe to repeat."""
+
+    async def duties(
+        self, *, due_by: float | None = None, agency: str | None = None, limit: int = 500
+    ) -> Sequence[Duty]:
+        """Open duties, the one due first first: those whose ``next_at`` is no later than ``due_by``, or all."""
+
+    async def remind(self, duty: Duty, *, next_at: float | None, audit: AuditRow) -> bool:
+        """One more reminder of a duty was sent; the next is due at ``next_at``, or (None) never.
+
+        False, and nothing is done, where the duty is no longer open or no longer at that level.
+        """

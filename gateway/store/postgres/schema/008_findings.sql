@@ -1,0 +1,2 @@
+-- what was found in files
+SELECT 1;

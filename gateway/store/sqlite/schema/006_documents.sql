@@ -1,0 +1,2 @@
+-- the register of documents
+SELECT 1;

@@ -1,0 +1,2 @@
+-- lists of agencies and their changes
+SELECT 1;
