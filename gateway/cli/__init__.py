@@ -16,7 +16,7 @@ from gateway.cli.frame import Place, ended, examples
 
 #: Command -> where it is. Adding a command is adding a line.
 COMMANDS: Final[dict[str, str]] = {
-    "demo": "gateway.cli.demo:demo",
+    "demo": "gateway.cli.demo.command:demo",
     "init": "gateway.cli.province:init",
     "apply": "gateway.cli.province:apply",
     "serve": "gateway.cli.serve:serve",
