@@ -44,8 +44,8 @@ class Register(Protocol):
     transaction that keeps the message: a message without its line, or a line without its message, is never seen.
 
     In that same transaction: the obligations of a new line become open duties, but for agencies whose answer is there
-    already; a status that answers closes the duties of its reporter on that document; a status of an unknown document
-    is parked, and a document that arrives takes in what is parked for it.
+    already; a status closes those duties of its reporter on that document whose ``answered_by`` names its code; a status
+    of an unknown document is parked, and a document that arrives takes in what is parked for it.
     """
 
     async def story(self, key: str, issuer: str) -> Sequence[Registered]:
@@ -73,6 +73,12 @@ class Register(Protocol):
 
     async def remind(self, duty: Duty, *, next_at: float | None, audit: AuditRow) -> bool:
         """One more reminder of a duty was sent; the next is due at ``next_at``, or (None) never.
+
+        False, and nothing is done, where the duty is no longer open or no longer at that level.
+        """
+
+    async def postpone(self, duty: Duty, *, next_at: float, audit: AuditRow | None = None) -> bool:
+        """Look at a duty again at ``next_at``: its agency was not reminded, so its level stays.
 
         False, and nothing is done, where the duty is no longer open or no longer at that level.
         """

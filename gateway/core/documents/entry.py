@@ -15,11 +15,15 @@ EntryKind = Literal["new", "recall", "update", "replace", "status"]
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """What an agency owes by law since it was sent a document: ``name`` is the rule's, ``due`` seconds since 1970."""
+    """What an agency owes by law since it was sent a document: ``name`` is the rule's id, ``due`` seconds since 1970.
+
+    ``answered_by``: the codes of the statuses by which the agency has done it (two digits each).
+    """
 
     agency: str
     name: str
     due: float
+    answered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
