@@ -14,7 +14,8 @@ from gateway.ports.records import AuditRow
 class Registered:
     """A line of the register as it was kept: ``place`` grows in order of acceptance, ``message`` is its key.
 
-    ``is_parked``: a status of a document that the register does not know (yet).
+    ``is_parked``: a status that waits for its document, which the register does not know (yet). ``systems``: those that
+    were sent the message.
     """
 
     place: int
@@ -23,11 +24,14 @@ class Registered:
     accepted_at: float
     entry: DocumentEntry
     is_parked: bool = False
+    systems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """An obligation that is open. ``level`` counts the reminders that were sent; ``next_at``: when the next is due."""
+    """An obligation that is open. ``level`` counts the reminders that were sent; ``next_at``: when the next is due,
+    infinity where never. ``message`` brought the line that is owed for, ``document`` is its key.
+    """
 
     message: str
     document: str
@@ -44,8 +48,11 @@ class Register(Protocol):
     transaction that keeps the message: a message without its line, or a line without its message, is never seen.
 
     In that same transaction: the obligations of a new line become open duties, but for agencies whose answer is there
-    already; a status closes those duties of its reporter on that document whose ``answered_by`` names its code; a status
-    of an unknown document is parked, and a document that arrives takes in what is parked for it.
+    already; a status closes those duties of its reporter on that document whose ``answered_by`` names its code; a
+    status of an unknown document is parked, and a document that arrives takes in what is parked for it. A message that
+    is to be kept only where nobody was served before (``NewMessage.unless_served``) is judged there, too: of two ways
+    on which the same document comes at the same moment one is the second. The rules are
+    ``gateway.core.documents.matching``.
     """
 
     async def story(self, key: str, issuer: str) -> Sequence[Registered]:
@@ -57,14 +64,14 @@ class Register(Protocol):
     async def find(self, key: str, *, limit: int = 20) -> Sequence[Registered]:
         """New documents with this key, of any issuer, the youngest first."""
 
-    async def served(self, fingerprint: str) -> frozenset[str]:
-        """Agencies that were sent a document with this fingerprint already, by whatever way."""
+    async def parked(self, *, is_given_up: bool = False, limit: int = 100) -> Sequence[Registered]:
+        """Statuses whose document is not known, the oldest first: those that wait for it, or those that did in vain."""
 
-    async def parked(self, *, limit: int = 100) -> Sequence[Registered]:
-        """Statuses whose document is not known, the oldest first."""
+    async def unpark(self, places: Sequence[int], audit: Sequence[AuditRow]) -> bool:
+        """Wait no longer for the documents of these statuses. The document may come all the same: it finds them.
 
-    async def unpark(self, places: Sequence[int], audit: Sequence[AuditRow]) -> None:
-        """Wait no longer for the documents of these statuses; safe to repeat."""
+        False, and nothing is done, where one of them does not wait any more.
+        """
 
     async def duties(
         self, *, due_by: float | None = None, agency: str | None = None, limit: int = 500

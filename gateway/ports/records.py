@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from gateway.core.delivery import Delivery
 from gateway.core.documents.entry import DocumentEntry
+from gateway.core.documents.matching import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class NewMessage:
     is_own: bool = False
     #: Its line in the register of documents, where it speaks of one.
     entry: DocumentEntry | None = None
+    #: Not to be kept where its document was sent to any of those it would go to, by another way.
+    unless_served: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class FilesMissing:
     digests: tuple[str, ...]
 
 
-Acceptance = Accepted | Taken | FilesMissing
+Acceptance = Accepted | Taken | FilesMissing | Served
 
 AttemptOutcome = Literal["taken", "refused", "failed", "timeout", "lapsed"]
 

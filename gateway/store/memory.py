@@ -29,6 +29,7 @@ from gateway.ports import (
     Taken,
 )
 from gateway.store.leaves import audit_leaf
+from gateway.store.memory_documents import Lines
 
 
 class MemoryLedger:
@@ -54,6 +55,7 @@ class MemoryLedger:
         self._tokens: dict[str, float] = {}
         self._rows: dict[tuple[RowKind, str], RegistryRow] = {}
         self._version = 0
+        self.lines = Lines()
         self.refusals: Counter[tuple[str, int, str]] = Counter()
 
     async def open(self) -> None:
@@ -72,6 +74,8 @@ class MemoryLedger:
             return known
         if missing := self._missing(None if new.is_own else new.source, new.files):
             return FilesMissing(missing)
+        if (served := self.lines.keep(new)) is not None:
+            return served
         self._messages[new.key] = new
         if new.receipt_payload:
             self._journal.append(("receipt", new.receipt_payload))
@@ -135,10 +139,9 @@ class MemoryLedger:
         return delivery
 
     def _claimable(self, now: float) -> Iterator[Delivery]:
-        for delivery in self._deliveries.values():
-            is_due = delivery.state is State.QUEUED and delivery.due <= now
-            if is_due and (delivery.expires is None or delivery.expires > now):
-                yield delivery
+        for each in self._deliveries.values():
+            if each.state is State.QUEUED and each.due <= now and (each.expires is None or each.expires > now):
+                yield each
 
     async def due(self, now: float) -> tuple[frozenset[str], float | None]:
         later = [d.due for d in self._deliveries.values() if d.state is State.QUEUED and d.due > now]
@@ -341,7 +344,6 @@ class MemoryLedger:
         return True
 
     async def is_writable(self) -> bool:
-        """Always."""
         return True
 
     # ------------------------------------------------------ for what else lies in the same memory
@@ -359,13 +361,11 @@ class MemoryLedger:
 
     def trim(self, until: float) -> int:
         """Forget attempts of deliveries that are over which ended by ``until``; answers how many."""
-        count = 0
+        before = sum(map(len, self._attempts.values()))
         for id_, attempts in self._attempts.items():
             if (delivery := self._deliveries.get(id_)) is None or delivery.is_over:
-                left = [attempt for attempt in attempts if attempt.ended_at > until]
-                count += len(attempts) - len(left)
-                attempts[:] = left
-        return count
+                attempts[:] = [attempt for attempt in attempts if attempt.ended_at > until]
+        return before - sum(map(len, self._attempts.values()))
 
     def strip(self, until: float) -> int:
         """Forget the data of messages accepted by ``until`` with which all is done; answers how many."""
@@ -382,6 +382,7 @@ class MemoryLedger:
         """Forget messages accepted by ``until`` with which all is done, but for what a repeat is; answers how many."""
         gone = [message for message in self._done(until) if message.digest]
         for message in gone:
+            self.lines.forget(message.key)
             for delivery in message.deliveries:
                 for kept in (self._deliveries, self._attempts, self._proofs):
                     kept.pop(delivery.id, None)

@@ -33,8 +33,10 @@ class DocumentEntry:
     ``issuer``: whose document it is; ``reporter``: who says this (of a document the issuer). ``recipients``: the
     agencies it went to, those carried among them. ``concerned``: keys of earlier documents that it recalls, updates or
     replaces. ``code``: of a status, two digits. ``said_at``: the status' own time; ``issued_on``: the document's day.
-    ``fingerprint``: hex SHA-256 of issuer, key, kind and the digests of what is attached (as they are when freed of any
-    wrapping), so that what comes by a second way is known; None of a status. ``obligations``: what the recipients owe.
+    ``fingerprint``: hex SHA-256 of issuer, key, kind, what it says of itself (subject line, reason) and the digests of
+    what is attached (as they are when freed of any wrapping), so that what comes by a second way is known; None of a
+    status. ``obligations``: what the recipients owe. ``document``: the id as its sender wrote it. ``earlier``: codes
+    and times of statuses that the report tells beside its own.
     """
 
     kind: EntryKind
@@ -48,3 +50,15 @@ class DocumentEntry:
     issued_on: str | None = None
     fingerprint: str | None = None
     obligations: tuple[Obligation, ...] = ()
+    document: str = ""
+    earlier: tuple[tuple[str, float | None], ...] = ()
+
+    @property
+    def is_status(self) -> bool:
+        """Whether it is a report on a document."""
+        return self.kind == "status"
+
+    @property
+    def told(self) -> tuple[tuple[str, float | None], ...]:
+        """Every status that a report tells: code and time, the present one last."""
+        return (*self.earlier, (self.code, self.said_at))

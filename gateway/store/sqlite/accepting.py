@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
+from gateway.store.lines import Lines
+from gateway.store.sqlite import lines
 from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving, names_of, text_of
 from gateway.store.sqlite.writer import Step
 
@@ -106,6 +108,7 @@ class _Batch:
     deliveries: list[tuple[Any, ...]] = field(default_factory=list)
     files: list[tuple[int, str]] = field(default_factory=list)
     leaves: list[tuple[str, bytes]] = field(default_factory=list)
+    register: Lines | None = None
 
     def accept(self, new: NewMessage) -> Acceptance:
         """One message's answer; its rows are added where it is kept."""
@@ -116,6 +119,8 @@ class _Batch:
         owner = None if new.is_own else new.source
         if missing := tuple(sha256 for sha256 in files if (owner, sha256) in self.missing):
             return FilesMissing(missing)
+        if self.register is not None and (served := self.register.served(new)) is not None:
+            return served
         answer = Accepted(new.id, new.recipients, new.receipt)
         self.kept[new.key] = _Kept(new.source, new.repeat_digest, answer)
         self.last_message += 1
@@ -130,6 +135,8 @@ class _Batch:
         self.files += [(seq, sha256) for sha256 in files]
         for delivery in new.deliveries:
             self.deliver(delivery, seq, new.accepted_at)
+        if self.register is not None:
+            self.register.keep(seq, new)
         return answer
 
     def deliver(self, delivery: Delivery, message_seq: int, at: float) -> None:
@@ -153,6 +160,8 @@ class _Batch:
         insert(connection, INSERT_DELIVERY, self.deliveries)
         insert(connection, "message_files (message_seq, sha256)", self.files)
         insert(connection, "journal (kind, body)", self.leaves)
+        if self.register is not None:
+            lines.write(connection, self.register)
 
 
 def _begun(connection: sqlite3.Connection, keys: Sequence[str], deliveries: Iterable[Delivery]) -> _Batch:
@@ -180,6 +189,7 @@ def _situation(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -
     wanted = [(None if new.is_own else new.source, sha256) for new in messages for sha256 in new.files]
     if wanted:
         batch.missing = missing_files(connection, wanted)
+    batch.register = lines.begun(connection, messages)
     return batch
 
 

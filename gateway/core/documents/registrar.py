@@ -1,0 +1,143 @@
+"""The line that a message gets in the register of documents: read from its data by today's directory. Pure.
+
+Data is read as the contracts document.issued and document.status have it, versions 1.x and 2.x; a message of any other
+contract, or of a major that is not known here, gets no line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from gateway.core.directory import Directory
+from gateway.core.documents.entry import DocumentEntry, EntryKind, Obligation
+from gateway.core.documents.inward import DOCUMENT, STATUS_REPORT
+from gateway.core.documents.key import Canonical, document_key, issuer_in, made_key, plain_text
+from gateway.core.edxml.codelist import REPORTED_BY_SENDER
+from gateway.core.envelope import Event
+from gateway.core.moments import parse_moment
+from gateway.core.routing import Route
+
+#: What the recipients of a document owe, by the rules that are in force: (the line, the event, now) -> obligations.
+Obligations = Callable[[DocumentEntry, Event, float], tuple[Obligation, ...]]
+
+_KINDS: Final[tuple[EntryKind, ...]] = ("new", "recall", "update", "replace")
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def no_obligations(_: DocumentEntry, __: Event, ___: float) -> tuple[Obligation, ...]:
+    """Nobody owes anything."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """Writes lines. ``obligations`` is asked for each line that is no status."""
+
+    obligations: Obligations = no_obligations
+
+    def line(self, event: Event, routes: Sequence[Route], directory: Directory, now: float) -> DocumentEntry | None:
+        """The line of an accepted event; None where it does not speak of a document.
+
+        ``routes`` say to whom it goes where ``to`` does not.
+        """
+        if event.type == DOCUMENT:
+            entry = _document(event, _recipients(event, routes, directory), _canonical(directory))
+            owed = () if entry is None else self.obligations(entry, event, now)
+            return replace(entry, obligations=owed) if entry is not None and owed else entry
+        if event.type == STATUS_REPORT:
+            return _status(event, _recipients(event, routes, directory), _canonical(directory))
+        return None
+
+
+def _canonical(directory: Directory) -> Canonical:
+    def canonical(code: str) -> str:
+        agency = directory.agency(code)
+        return code if agency is None else agency.code
+
+    return canonical
+
+
+def _recipients(event: Event, routes: Sequence[Route], directory: Directory) -> tuple[str, ...]:
+    """The agencies addressed, each once: those named, whoever carries it to them; else those it goes to."""
+    if event.to is None:
+        return tuple(dict.fromkeys([route.system.agency for route in routes]))
+    codes = [name.partition("/")[0] for name in event.to]
+    return tuple(dict.fromkeys([code if (of := directory.agency(code)) is None else of.code for code in codes]))
+
+
+def _document(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> DocumentEntry | None:
+    data: Mapping[str, Any] = event.data
+    if event.version.startswith("2."):
+        business: Mapping[str, Any] = data["business"]
+        kind: EntryKind = business["type"]
+        organ, day = data["from"]["organId"], data.get("promulgation", _NOTHING).get("date")
+        about = [business.get("documentId"), *(each.get("documentId") for each in business.get("replaces", ()))]
+        reason = business.get("reason", "")
+        digests = [each["file"]["sha256"] for each in data.get("attachments", ())]
+    elif event.version.startswith("1."):
+        kind = _KINDS[int(data.get("businessType", 0))]
+        organ, day = data["issuingOrganId"], data.get("issuedOn")
+        about, reason = [data.get("concerns")], data.get("reason", "")
+        digests = [each["sha256"] for each in data.get("files", ())]
+    else:
+        return None
+    issuer, written = canonical(organ), data["documentId"]
+    key = document_key(written, canonical)
+    concerned: tuple[str, ...] = ()
+    if kind != "new":
+        concerned = tuple(dict.fromkeys([document_key(one, canonical) for one in about if one])) or (key,)
+    return DocumentEntry(
+        kind=kind,
+        key=key,
+        issuer=issuer,
+        reporter=issuer,
+        recipients=recipients,
+        concerned=concerned,
+        issued_on=day,
+        fingerprint=_fingerprint([issuer, key, kind, *concerned], [data["subject"], reason], digests),
+        document=written,
+    )
+
+
+def _fingerprint(names: Sequence[str], texts: Iterable[str], digests: Iterable[str]) -> str:
+    """What makes it the same document on every way: not the file that carries it, which each hop writes anew.
+
+    Texts are part of it because a correction may change nothing else.
+    """
+    parts = [*names, *map(plain_text, texts), *sorted(digests)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _status(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> DocumentEntry | None:
+    data: Mapping[str, Any] = event.data
+    if event.version.startswith("2."):
+        status: Mapping[str, Any] = data["status"]
+        code, timestamp = status["code"], status["timestamp"]
+        earlier = tuple([(one["code"], parse_moment(one["timestamp"])) for one in data.get("history", ())])
+    elif event.version.startswith("1."):
+        code, timestamp, earlier = data["statusCode"], data["timestamp"], ()
+    else:
+        return None
+    about: Mapping[str, Any] = data["responseFor"]
+    written = about.get("documentId") or ""
+    reporter = canonical(data["from"]["organId"])
+    organ = about.get("organId") or issuer_in(written)
+    issuer = canonical(organ) if organ else next(iter(recipients), "")
+    if code in REPORTED_BY_SENDER:  # the other way round: the issuer tells a receiver
+        issuer = reporter
+    day, number = about.get("promulgationDate"), about.get("code")
+    return DocumentEntry(
+        kind="status",
+        key=document_key(written, canonical) if written else made_key(issuer, day, number, canonical),
+        issuer=issuer,
+        reporter=reporter,
+        recipients=recipients,
+        code=code,
+        said_at=parse_moment(timestamp),
+        issued_on=day,
+        document=written or (number or ""),
+        earlier=earlier,
+    )
