@@ -74,7 +74,7 @@ def _agreements(code: str, directory: Directory, now: float) -> list[dict[str, A
     day = day_of(now)
 
     def is_named(patterns: tuple[str, ...]) -> bool:
-        return any(directory.is_match(pattern, code) for pattern in patterns)
+        return any(directory.is_match(pattern, code, day) for pattern in patterns)
 
     return [
         _agreement(each, sends=sends, receives=receives) | {"in_force": each.valid_from <= day <= each.valid_until}

@@ -73,3 +73,8 @@ def is_text_match(pattern: str, text: str) -> bool:
             return False
         at = found + len(piece)
     return len(text) - at >= len(tail) and text.endswith(tail)
+
+
+def is_centre(code: str) -> bool:
+    """Whether ``code`` names a connection centre (``00.53.W00``): machinery of the axis, no party to a document."""
+    return code == "W00" or code.endswith(".W00") or code.startswith("W00.")

@@ -3,96 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Final
 
-from cryptography import x509
-
+from gateway.core.agency import Agency, Certificate, Provision, System, read_certificate
+from gateway.core.agency_list import AgencyList
 from gateway.core.agreement import Agreement, Subscription
-from gateway.core.jws import PublicKey, is_usable, thumbprint
-from gateway.core.rate import Rate
+from gateway.core.codes import is_centre
+from gateway.core.naming import Naming
+
+__all__ = ["Agency", "Certificate", "Directory", "Provision", "System", "read_certificate"]
 
 #: Answers about agreements that one picture remembers.
 _REMEMBERED: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A registered certificate: its ``x5t#S256``, key, PEM text and dates (seconds since 1970)."""
-
-    thumbprint: str
-    key: PublicKey
-    pem: str
-    not_before: float
-    not_after: float
-
-    def is_in_force(self, now: float) -> bool:
-        """Whether ``now`` lies within the certificate's dates."""
-        return self.not_before <= now <= self.not_after
-
-
-@dataclass(frozen=True, slots=True)
-class Provision:
-    """A query that a system answers itself at ``url``."""
-
-    contract: str
-    version: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """One piece of software of an agency, e.g. ``H33.05/dms``. Paths of secrets are relative to the province folder."""
-
-    name: str
-    agency: str
-    adapter: str
-    sealing: Literal["self", "gateway"] = "self"
-    key_file: str | None = None
-    certificates: tuple[Certificate, ...] = ()
-    #: scrypt of the client secret as ``SALT$HASH`` in hex; None where the system has no secret.
-    secret_hash: str | None = None
-    webhook_secret_file: str | None = None
-    #: How fast it may send; None means as fast as it likes.
-    rate: Rate | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
-    provides: tuple[Provision, ...] = ()
-
-    @property
-    def local_name(self) -> str:
-        """The part of the name after the slash."""
-        return self.name.partition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Agency:
-    """An organisation with an identifier code, its other codes, its level and its parent's code."""
-
-    code: str
-    name: str
-    level: str
-    aliases: tuple[str, ...] = ()
-    parent: str | None = None
-    systems: tuple[System, ...] = ()
 
 
 class Directory:
     """Everything the registry says, indexed for the questions that each message asks. Never changes."""
 
     def __init__(
-        self, agencies: Iterable[Agency], agreements: Iterable[Agreement], *, gateway: str, version: int = 0
+        self,
+        agencies: Iterable[Agency],
+        agreements: Iterable[Agreement],
+        *,
+        gateway: str,
+        version: int = 0,
+        lists: Iterable[AgencyList] = (),
     ) -> None:
         """``gateway`` is the name of the gateway's own system, ``version`` the registry's."""
         self.gateway = gateway
         self.version = version
-        self.agencies: Mapping[str, Agency] = {agency.code: agency for agency in agencies}
+        self.naming = Naming(agencies, lists)
+        #: Those that are registered here; what lists add is found by :meth:`agency`.
+        self.agencies: Mapping[str, Agency] = self.naming.registered
         self.agreements: tuple[Agreement, ...] = tuple(agreements)
-        self._names: dict[str, str] = {}
-        for agency in self.agencies.values():
-            self._names.update(dict.fromkeys(agency.aliases, agency.code))
-        self._names.update({code: code for code in self.agencies})
         self.systems: Mapping[str, System] = {s.name: s for a in self.agencies.values() for s in a.systems}
         self._signers: dict[str, tuple[Certificate, frozenset[str]]] = {}
         for system in self.systems.values():
@@ -103,13 +47,28 @@ class Directory:
         for system in self.systems.values():
             for contract in system.subscriptions:
                 self._subscribers[contract] = (*self._subscribers.get(contract, ()), system)
-        self._ancestors: dict[str, frozenset[str]] = {}
+        named = {agency.via for agency in self.agencies.values()}.union(*(each.carriers for each in self.naming.lists))
+        carrying = [self.system(name) for name in named if name is not None]
+        #: Names of systems that carry for agencies without one of their own.
+        self.carriers: frozenset[str] = frozenset(each.name for each in carrying if each is not None)
         self._agreed: dict[tuple[str, str, str, date], tuple[Agreement, ...]] = {}
         self._gateway_names: frozenset[str] | None = None
 
     def agency(self, code: str) -> Agency | None:
-        """The agency with this code or alias."""
-        return self.agencies.get(self._names.get(code, ""))
+        """The agency with this code or alias: registered or on a list, closed or not."""
+        return self.naming.agency(code)
+
+    def recipient(self, code: str, day: date) -> Agency | None:
+        """The agency that gets what is sent to this code or alias on ``day``: itself, or its successor.
+
+        None where there is none; a connection centre is never a party to anything.
+        """
+        found = self.naming.living(code, day)
+        return None if found is None or is_centre(code) or is_centre(found.code) else found
+
+    def carrier(self, agency: Agency) -> System | None:
+        """The system that carries for an agency, where it has one and that is registered."""
+        return None if agency.via is None else self.system(agency.via)
 
     def system(self, name: str) -> System | None:
         """The system with this name, its agency written by code or alias."""
@@ -117,7 +76,7 @@ class Directory:
         if found is not None:
             return found
         code, _, local = name.partition("/")
-        return self.systems.get(f"{self._names.get(code, '')}/{local}")
+        return self.systems.get(f"{self.naming.code(code) or ''}/{local}")
 
     def signer(self, thumb: str) -> tuple[Certificate, frozenset[str]] | None:
         """A registered certificate by ``x5t#S256``, and the systems it is registered to."""
@@ -136,30 +95,24 @@ class Directory:
             self._gateway_names = frozenset(f"{each}/{local}" for each in codes)
         return self._gateway_names
 
-    def is_match(self, pattern: str, code: str) -> bool:
-        """Whether agency ``code`` falls under ``*``, ``H33`` (itself) or ``H33.*`` (below it, at any depth)."""
+    def is_match(self, pattern: str, code: str, day: date | None = None) -> bool:
+        """Whether agency ``code`` falls under ``*``, ``H33`` (itself) or ``H33.*`` (below it, at any depth).
+
+        On ``day`` it also does where an agency does in whose place it stands.
+        """
         if pattern == "*":
             return True
+        naming = self.naming
+        selves = naming.selves(code, day)
         if pattern.endswith(".*"):
             top = pattern[:-2]
-            return self._names.get(top, top) in self.ancestors(code)
-        return self._names.get(pattern, pattern) == self._names.get(code, code)
+            top = naming.code(top) or top
+            return any(top in naming.above(each, day) for each in selves)
+        return (naming.code(pattern) or pattern) in selves
 
     def ancestors(self, code: str) -> frozenset[str]:
         """Codes of every agency above ``code`` through parent links; a parent need not be registered."""
-        code = self._names.get(code, code)
-        known = self._ancestors.get(code)
-        if known is None:
-            above: dict[str, None] = {}
-            agency = self.agencies.get(code)
-            while agency is not None and agency.parent:
-                parent = self._names.get(agency.parent, agency.parent)
-                if parent in above or parent == code:
-                    break
-                above[parent] = None
-                agency = self.agencies.get(parent)
-            known = self._ancestors[code] = frozenset(above)
-        return known
+        return self.naming.above(code)
 
     def agreements_for(self, source: str, recipient: str, contract: str, day: date) -> tuple[Agreement, ...]:
         """Agreements in force on ``day`` that let agency ``source`` send ``contract`` to agency ``recipient``."""
@@ -170,8 +123,8 @@ class Directory:
                 agreement
                 for agreement in self.agreements
                 if agreement.covers(contract, day)
-                and any(self.is_match(pattern, source) for pattern in agreement.senders)
-                and any(self.is_match(pattern, recipient) for pattern in agreement.receivers)
+                and any(self.is_match(pattern, source, day) for pattern in agreement.senders)
+                and any(self.is_match(pattern, recipient, day) for pattern in agreement.receivers)
             )
             if len(self._agreed) >= _REMEMBERED:
                 self._agreed.clear()
@@ -183,41 +136,29 @@ class Directory:
         return frozenset(
             agreement.purpose
             for agreement in self.agreements
-            if agreement.covers(contract, day) and any(self.is_match(pattern, source) for pattern in agreement.senders)
+            if agreement.covers(contract, day)
+            and any(self.is_match(pattern, source, day) for pattern in agreement.senders)
         )
 
     def may_exchange(self, one: str, other: str, day: date) -> bool:
         """Whether any agreement in force lets the two agencies exchange anything, in either direction."""
-        if self._names.get(one, one) == self._names.get(other, other):
+        if self.is_match(one, other):
             return True
         return any(
             agreement.valid_from <= day <= agreement.valid_until
-            and any(self.is_match(p, sender) for p in agreement.senders)
-            and any(self.is_match(p, receiver) for p in agreement.receivers)
+            and any(self.is_match(p, sender, day) for p in agreement.senders)
+            and any(self.is_match(p, receiver, day) for p in agreement.receivers)
             for agreement in self.agreements
             for sender, receiver in ((one, other), (other, one))
         )
 
-    def wants(self, system: System, contract: str, source_agency: str, subject: str) -> Subscription | None:
-        """The system's subscription to ``contract`` where its filter lets this message pass."""
+    def wants(
+        self, system: System, contract: str, source_agency: str, subject: str, day: date | None = None
+    ) -> Subscription | None:
+        """The system's subscription to ``contract`` where its filter lets this message pass (on ``day``)."""
         wish = system.subscriptions.get(contract)
         if wish is None or not wish.wants_subject(subject):
             return None
-        if wish.sources and not any(self.is_match(pattern, source_agency) for pattern in wish.sources):
+        if wish.sources and not any(self.is_match(pattern, source_agency, day) for pattern in wish.sources):
             return None
         return wish
-
-
-def read_certificate(pem: str) -> Certificate:
-    """The first certificate in a PEM text; raises ValueError where there is none or its key is not one we take."""
-    loaded = x509.load_pem_x509_certificate(pem.encode())
-    key = loaded.public_key()
-    if not is_usable(key):
-        raise ValueError("the key is none of Ed25519, P-256, RSA 2048 to 4096")
-    return Certificate(
-        thumbprint=thumbprint(loaded),
-        key=key,  # type: ignore[arg-type]
-        pem=pem,
-        not_before=loaded.not_valid_before_utc.timestamp(),
-        not_after=loaded.not_valid_after_utc.timestamp(),
-    )

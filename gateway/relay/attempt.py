@@ -14,11 +14,14 @@ from typing import Final
 
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
+from gateway.core.carrying import carried
 from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
 from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.moments import day_of
 from gateway.core.retry import Never, RetryPolicy, next_step
+from gateway.core.unread import Unread
 from gateway.ports import Adapter, Attempt, AttemptOutcome, Change, Claim, Clock, HandedOver, Parcel
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
@@ -72,7 +75,7 @@ class Trial:
             wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
             rendered = await self.translate.render(claim, wish.version)
             reach("dispatch.rendered")
-            parcel = _parcel(claim, system, wish, rendered)
+            parcel = self._parcel(claim, system, wish, rendered)
             if self.clock.now() >= (claim.delivery.lease_until or 0.0) - _MARGIN:
                 return None
             handed = await self.adapter_of(system).deliver(parcel)
@@ -95,6 +98,21 @@ class Trial:
             log.exception("adapter.failed", delivery_id=claim.delivery.id, agency=claim.delivery.recipient)
             return self._again(claim, system, started, TransientFailure(f"unforeseen: {type(error).__name__}"))
         return self._taken(claim, parcel, handed, started)
+
+    def _parcel(self, claim: Claim, system: System, wish: Subscription, rendered: Rendered) -> Parcel:
+        # a translation does not say to whom the original went
+        original = Unread(claim.envelope) if rendered.is_translated else rendered.event
+        return Parcel(
+            delivery=claim.delivery.id,
+            message=claim.id,
+            attempt=claim.delivery.attempts + 1,
+            recipient=system,
+            body=rendered.body(wish.format),
+            event=rendered.event,
+            format=wish.format,
+            is_translated=rendered.is_translated,
+            carried=carried(original, system, self.directory(), day_of(self.clock.now())),
+        )
 
     def _taken(self, claim: Claim, parcel: Parcel, handed: HandedOver, started: float) -> Tried:
         is_original = parcel.body is claim.envelope or parcel.body == claim.envelope
@@ -167,16 +185,3 @@ class Trial:
             proof=proof,
         )
         return Tried(claim, change, attempt, failure)
-
-
-def _parcel(claim: Claim, system: System, wish: Subscription, rendered: Rendered) -> Parcel:
-    return Parcel(
-        delivery=claim.delivery.id,
-        message=claim.id,
-        attempt=claim.delivery.attempts + 1,
-        recipient=system,
-        body=rendered.body(wish.format),
-        event=rendered.event,
-        format=wish.format,
-        is_translated=rendered.is_translated,
-    )
