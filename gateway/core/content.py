@@ -76,11 +76,49 @@ class MemorySink:
         return InMemory(b"".join(self._pieces))
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A file of which only size and digest were kept: its bytes are gone."""
+
+    size: int
+    sha256: str
+
+    def open(self) -> BinaryIO:
+        """Raises FileNotFoundError, always."""
+        raise FileNotFoundError(f"the bytes of {self.sha256} were weighed, not kept")
+
+
+class Scales:
+    """Takes bytes, counts them and keeps none: for who asks what a file is and not for the file."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._digest = hashlib.sha256()
+
+    def write(self, piece: bytes) -> None:
+        """Add to it."""
+        self._size += len(piece)
+        self._digest.update(piece)
+
+    def done(self) -> Weighed:
+        """What it was."""
+        return Weighed(self._size, self._digest.hexdigest())
+
+
 def pieces(content: Content) -> Iterator[bytes]:
-    """The bytes in order, PIECE at a time."""
+    """The bytes in order, PIECE at a time; only the last may be shorter."""
     with content.open() as file:
         while piece := file.read(PIECE):
+            while len(piece) < PIECE and (more := file.read(PIECE - len(piece))):
+                piece += more
             yield piece
+
+
+def poured(content: Content, sink: Sink) -> Content:
+    """The same bytes again, in ``sink``."""
+    for piece in pieces(content):
+        sink.write(piece)
+    return sink.done()
 
 
 def whole(content: Content) -> bytes:

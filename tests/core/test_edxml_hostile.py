@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.content import InMemory
+from gateway.core.content import InMemory, whole
 from gateway.core.edxml.archive import wrap
 from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.read import read
@@ -156,7 +156,7 @@ def test_an_attachment_of_many_megabytes_is_taken_whole() -> None:
 
 
 def test_archives_cannot_be_unpacked_past_what_the_whole_message_may_hold() -> None:
-    packed = base64.b64encode(wrap("a.csv", bytes(range(256)) * 400)).decode()
+    packed = base64.b64encode(whole(wrap("a.csv", InMemory(bytes(range(256)) * 400)))).decode()
     one = (
         "<Attachment><ContentId>%d</ContentId><AttachmentName>a.csv</AttachmentName>"
         f"<c:ContentTransferEncoded xmlns:c='{EDXML}'>{packed}</c:ContentTransferEncoded></Attachment>"

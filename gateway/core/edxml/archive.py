@@ -6,13 +6,15 @@ no list of a million entries is built, no name in the archive is ever a path of 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 import struct
-import zipfile
 import zlib
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import BinaryIO, Final, Literal
+
+from gateway.core.content import PIECE, Content, MemorySink, NewSink, pieces
+from gateway.core.edxml.inflow import Arrived, Inflow
 
 #: Why an archive was left closed.
 Trouble = Literal["broken", "several", "unsafe-name", "encrypted", "too-large"]
@@ -21,78 +23,139 @@ MAGIC: Final = b"PK\x03\x04"
 _CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _END: Final = struct.Struct("<4s4H2LH")
+_CENTRAL_MAGIC: Final = b"PK\x01\x02"
 _END_MAGIC: Final = b"PK\x05\x06"
+_STORED: Final = 0
+_DEFLATED: Final = 8
 #: Beyond this ratio a content of more than a mebibyte is a bomb, not a document.
 _RATIO: Final = 200
 _MEBIBYTE: Final = 1 << 20
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,10})\Z")
-_ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+#: What an entry says of itself: version 2.0 of the format, the first of January 1980, a file of its owner.
+_VERSION: Final = 20
+_ZIP_EPOCH: Final = 1 << 5 | 1
+_ATTRIBUTES: Final = 0o600 << 16
 
 
-def unwrap(data: bytes, limit: int) -> bytes | Trouble:
-    """The one file inside ``data``, at most ``limit`` bytes and checked against its CRC; or why it stays closed.
+def unwrap(content: Content, limit: int, new_sink: NewSink = MemorySink) -> Arrived | Trouble:
+    """The one file inside ``content``, at most ``limit`` bytes and checked against its CRC; or why it stays closed.
 
-    Entries may be stored or deflated; ZIP64 counts as broken, since what fits our limits does not need it.
+    Entries may be stored or deflated; ZIP64 counts as broken, since what fits our limits does not need it. What is
+    inside goes into a sink of ``new_sink`` as it is inflated.
     """
-    at = data.rfind(_END_MAGIC, max(0, len(data) - _END.size - 0xFFFF))
-    if at < 0 or len(data) - at < _END.size:
+    with content.open() as file:
+        return _unwrapped(file, content.size, limit, new_sink)
+
+
+def _unwrapped(file: BinaryIO, total: int, limit: int, new_sink: NewSink) -> Arrived | Trouble:
+    tail = max(0, total - _END.size - 0xFFFF)
+    end = _at(file, tail, total - tail)
+    found = end.rfind(_END_MAGIC)
+    if found < 0 or len(end) - found < _END.size:
         return "broken"
-    _, _, _, _, entries, _, directory, _ = _END.unpack_from(data, at)
+    at = tail + found
+    _, _, _, _, entries, _, directory, _ = _END.unpack_from(end, found)
     if entries != 1:
         return "several" if entries else "broken"
-    if directory + _CENTRAL.size > at or not data.startswith(b"PK\x01\x02", directory):
+    listed = _at(file, directory, _CENTRAL.size + 0xFFFF) if directory + _CENTRAL.size <= at else b""
+    if not listed.startswith(_CENTRAL_MAGIC):
         return "broken"
-    fields = _CENTRAL.unpack_from(data, directory)
+    fields = _CENTRAL.unpack_from(listed)
     flags, method, crc, packed, size, name_length, start = (fields[n] for n in (3, 4, 7, 8, 9, 10, 16))
-    name = data[directory + _CENTRAL.size : directory + _CENTRAL.size + name_length]
+    name = listed[_CENTRAL.size : _CENTRAL.size + name_length]
     if flags & 1:
         return "encrypted"
     if not name or b"/" in name or b"\\" in name or b"\x00" in name or name in {b".", b".."}:
         return "unsafe-name"
     if size > limit or (size > _MEBIBYTE and size > packed * _RATIO):
         return "too-large"
-    if start + _LOCAL.size > directory or not data.startswith(MAGIC, start):
+    local = _at(file, start, _LOCAL.size) if start + _LOCAL.size <= directory else b""
+    if not local.startswith(MAGIC):
         return "broken"
-    local = _LOCAL.unpack_from(data, start)
-    start += _LOCAL.size + local[9] + local[10]
+    fields = _LOCAL.unpack(local)
+    start += _LOCAL.size + fields[9] + fields[10]
     if start + packed > directory:
         return "broken"
-    content = _inflate(data[start : start + packed], method, size)
-    return "broken" if content is None or zlib.crc32(content) != crc else content
+    file.seek(start)
+    return _inflated(_upto(file, packed), method, size, crc, new_sink) or "broken"
 
 
-def _inflate(packed: bytes, method: int, size: int) -> bytes | None:
-    """The ``size`` bytes that ``packed`` holds; None where it holds fewer, more, or is damaged."""
-    if method == zipfile.ZIP_STORED:
-        return packed if len(packed) == size else None
-    if method != zipfile.ZIP_DEFLATED:
+def _at(file: BinaryIO, place: int, size: int) -> bytes:
+    file.seek(place)
+    return b"".join(_upto(file, size))
+
+
+def _upto(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The next ``size`` bytes, or what there is of them."""
+    while size > 0 and (piece := file.read(min(size, PIECE))):
+        yield piece
+        size -= len(piece)
+
+
+def _inflated(packed: Iterable[bytes], method: int, size: int, crc: int, new_sink: NewSink) -> Arrived | None:
+    """The ``size`` bytes with this CRC that ``packed`` holds; None where it holds fewer, more, or is damaged."""
+    if method not in {_STORED, _DEFLATED}:
         return None
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    inside = Inflow(new_sink)
+    actual = 0
     try:
-        content = engine.decompress(packed, size + 1)
+        for piece in packed if method == _STORED else _inflate(packed, size):
+            actual = zlib.crc32(piece, actual)
+            inside.write(piece)
+            if inside.size > size:
+                return None
     except zlib.error:
         return None
-    return content if engine.eof and len(content) == size else None
+    return inside.done() if inside.size == size and actual == crc else None
 
 
-def wrap(name: str, content: bytes) -> bytes:
-    """``content`` as a ZIP with one entry, the same bytes for the same arguments.
+def _inflate(packed: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """What ``packed`` holds, a byte more than ``size`` at most; raises zlib.error where it does not end."""
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = size + 1
+    for given in chain(packed, (b"",)):
+        rest = given
+        while left > 0 and not engine.eof:
+            most = min(left, PIECE)
+            inflated = engine.decompress(rest, most)
+            rest = engine.unconsumed_tail
+            left -= len(inflated)
+            yield inflated
+            if len(inflated) < most:
+                break
+    if not engine.eof:
+        raise zlib.error("it does not end")
+
+
+def wrap(name: str, content: Content, new_sink: NewSink = MemorySink) -> Content:
+    """``content`` as a ZIP with one entry, in a sink of ``new_sink``: the same bytes for the same arguments.
 
     The entry is named after the content's digest with the extension of ``name``: the official software puts a
     random UUID there, and readers only look at the extension.
     """
-    digest = hashlib.sha256(content).hexdigest()
-    match = _EXTENSION.search(name)
-    entry = zipfile.ZipInfo(
+    digest, match = content.sha256, _EXTENSION.search(name)
+    entry = (
         f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
-        f".{match[1].lower() if match else 'bin'}",
-        _ZIP_EPOCH,
-    )
+        f".{match[1].lower() if match else 'bin'}"
+    ).encode()
+    crc, size = 0, 0
+    sink, engine = new_sink(), zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    for piece in pieces(content):
+        crc = zlib.crc32(piece, crc)
+        size += len(piece)
+        sink.write(engine.compress(piece))
+    sink.write(engine.flush())
+    deflated = sink.done()
     # A reader that guards against bombs, as ours does, must not take a blank scan for one.
-    bulky = len(content) > _MEBIBYTE and len(content) > len(zlib.compress(content, 6)) * (_RATIO // 4)
-    entry.compress_type = zipfile.ZIP_STORED if bulky else zipfile.ZIP_DEFLATED
-    entry.create_system = 0
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(entry, content)
-    return packed.getvalue()
+    bulky = size > _MEBIBYTE and size > deflated.size * (_RATIO // 4)
+    inside, method = (content, _STORED) if bulky else (deflated, _DEFLATED)
+    common = (_VERSION, 0, method, 0, _ZIP_EPOCH, crc, inside.size, size, len(entry), 0)
+    local = _LOCAL.pack(MAGIC, *common) + entry
+    central = _CENTRAL.pack(_CENTRAL_MAGIC, _VERSION, *common, 0, 0, 0, _ATTRIBUTES, 0) + entry
+    packed = new_sink()
+    packed.write(local)
+    for piece in pieces(inside):
+        packed.write(piece)
+    packed.write(central)
+    packed.write(_END.pack(_END_MAGIC, 0, 0, 1, 1, len(central), len(local) + inside.size, 0))
+    return packed.done()

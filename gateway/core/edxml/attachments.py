@@ -6,14 +6,13 @@ as a ZIP with one entry while the name stays the file's own.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import codecs
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from gateway.core.content import InMemory, whole
+from gateway.core.content import Content, InMemory, MemorySink, NewSink, Scales, Weighed
 from gateway.core.edxml import archive
+from gateway.core.edxml.inflow import HEAD, Arrived
 from gateway.core.edxml.values import Attachment
 from gateway.core.faults import Text
 
@@ -71,13 +70,11 @@ _PROMISES: Final[dict[str, frozenset[str]]] = {
     **{media: frozenset({ZIP}) for media in _PACKAGES.values()},
 }
 _TEXTUAL: Final = frozenset({"text/plain", "application/xml", "application/rtf"})
-_REPLACEMENT: Final = "�".encode()
 #: So many U+FFFD, and so close together, do not stand in a binary file by chance.
 _MANGLED: Final = 8
 _MANGLED_IN: Final = 1000
-#: How much of a file is looked at to tell what it is.
-_HEAD: Final = 4096
 
+_NOTHING: Final = Arrived(InMemory(b""), b"", 0)
 _CLOSED: Final[dict[archive.Trouble, Text]] = {
     "several": Text("trong gói có nhiều tệp", "it holds several files"),
     "unsafe-name": Text("tên tệp bên trong chứa đường dẫn", "the name inside it is a path"),
@@ -99,12 +96,15 @@ class Packed(NamedTuple):
     """An attachment as it is sent: the type to declare and the bytes to encode."""
 
     type: str
-    data: bytes
+    content: Content
 
 
-def detect(content: bytes, name: str) -> str:
-    """The media type of ``content`` by its first bytes; ``name`` only tells kinds apart that share their magic."""
-    media = next((media for magic, media in _MAGICS if content.startswith(magic)), None)
+def detect(head: bytes, name: str) -> str:
+    """The media type of a file by its ``head``, its first HEAD bytes or all.
+
+    ``name`` only tells kinds apart that share their magic.
+    """
+    media = next((media for magic, media in _MAGICS if head.startswith(magic)), None)
     extension = _extension(name)
     if media == ZIP:
         return _PACKAGES.get(extension, ZIP)
@@ -114,7 +114,7 @@ def detect(content: bytes, name: str) -> str:
         return media
     try:
         # Incremental: the cut may fall inside a letter.
-        text = codecs.getincrementaldecoder("utf-8")().decode(content[:_HEAD])
+        text = codecs.getincrementaldecoder("utf-8")().decode(head[:HEAD])
     except UnicodeDecodeError:
         return _OCTETS
     if "\x00" in text:
@@ -122,82 +122,91 @@ def detect(content: bytes, name: str) -> str:
     return "application/xml" if text.lstrip("\ufeff \t\r\n").startswith("<?xml") else "text/plain"
 
 
-def take(declared: Declared, encoded: str | None, limit: int, warn: Warn) -> Attachment:
-    """The attachment whose base64 is ``encoded`` (None: no content came), unpacked to at most ``limit`` bytes.
+def absent(declared: Declared, warn: Warn) -> Attachment:
+    """The attachment of which no content came; ``warn`` as with ``take``."""
+    warn("empty-attachment")
+    return _attachment(declared, _NOTHING, broken=True)
+
+
+def take(
+    declared: Declared, arrived: Arrived | None, limit: int, warn: Warn, new_sink: NewSink = MemorySink
+) -> Attachment:
+    """The attachment whose bytes ``arrived`` (None: they were no base64), unpacked to at most ``limit`` bytes.
 
     ``warn(name, **facts)`` is called for whatever is odd: content that is absent, undecodable, damaged or not of
-    the declared type. Nothing is raised: an attachment that cannot be opened is kept as it came.
+    the declared type. No Unreadable is raised: an attachment that cannot be opened is kept as it came.
     """
-    data = None if encoded is None else _decode(encoded)
-    if not data:
-        warn("empty-attachment" if data is not None or encoded is None else "undecodable-attachment")
-        return _attachment(declared, b"", broken=True)
-    sent = _family(data)
-    if not _keeps_promise(declared.type, sent, data):
+    if arrived is None:
+        warn("undecodable-attachment")
+        return _attachment(declared, _NOTHING, broken=True)
+    if not arrived.content.size:
+        return absent(declared, warn)
+    sent = _family(arrived.head)
+    if not _keeps_promise(declared.type, sent, arrived.head):
         warn("untrue-type", value=declared.type or "", taken=sent)
-    attachment = _opened(declared, data, sent, limit, warn)
+    attachment, opened = _opened(declared, arrived, limit, warn, new_sink)
     if attachment.detected_type not in _TEXTUAL:
-        count = whole(attachment.content).count(_REPLACEMENT)
+        count = opened.replaced
         if count >= _MANGLED and count * _MANGLED_IN >= attachment.content.size:
             warn("mangled-attachment", value=count)
     return attachment
 
 
-def _opened(declared: Declared, data: bytes, sent: str, limit: int, warn: Warn) -> Attachment:
-    if sent != ZIP or _extension(declared.name) == "zip":
-        return _attachment(declared, data)
-    inside = archive.unwrap(data, limit)
-    if isinstance(inside, bytes):
-        return _attachment(declared, inside, wrapped="zip")
+def _opened(
+    declared: Declared, arrived: Arrived, limit: int, warn: Warn, new_sink: NewSink
+) -> tuple[Attachment, Arrived]:
+    """The attachment, and the bytes that it consists of in the end."""
+    # What was only weighed has no bytes that could be opened.
+    is_archive = arrived.head.startswith(archive.MAGIC)
+    if not is_archive or _extension(declared.name) == "zip" or isinstance(arrived.content, Weighed):
+        return _attachment(declared, arrived), arrived
+    inside = archive.unwrap(arrived.content, limit, new_sink)
+    if isinstance(inside, Arrived):
+        return _attachment(declared, inside, wrapped="zip"), inside
     if inside == "broken":
         warn("broken-archive")
-        return _attachment(declared, data, broken=True)
+        return _attachment(declared, arrived, broken=True), arrived
     # A .docx *is* a ZIP of several files; so is whatever honestly calls itself one.
     if inside != "several" or _extension(declared.name) not in _PACKAGES:
         warn("unopened-archive", reason=_CLOSED[inside])
-    return _attachment(declared, data)
+    return _attachment(declared, arrived), arrived
 
 
-def pack(attachment: Attachment, limit: int) -> Packed:
+def pack(attachment: Attachment, limit: int, new_sink: NewSink = MemorySink) -> Packed:
     """The bytes to send for an attachment, wrapped or not so that ``take`` gives its content back exactly."""
-    name, content = attachment.name, whole(attachment.content)
+    name, content = attachment.name, attachment.content
     as_is = _SENT_AS_IS.get(_extension(name))
     if attachment.broken:
         return Packed(attachment.declared_type or as_is or _OCTETS, content)
+    with content.open() as file:
+        head = file.read(HEAD)
     # A .doc that is itself a ZIP of one file would lose that layer at the reader's: it gets one to lose.
     # So does what cannot be sent as it is without looking damaged.
-    if as_is == ZIP or (as_is is not None and content and not _would_be_opened(content, limit)):
-        return Packed(as_is if _keeps_promise(as_is, _family(content), content) else _OCTETS, content)
-    return Packed(ZIP, archive.wrap(name, content))
+    if as_is == ZIP or (as_is is not None and head and not _would_be_opened(content, head, limit)):
+        return Packed(as_is if _keeps_promise(as_is, _family(head), head) else _OCTETS, content)
+    return Packed(ZIP, archive.wrap(name, content, new_sink))
 
 
-def _would_be_opened(content: bytes, limit: int) -> bool:
-    if not content.startswith(archive.MAGIC):
+def _would_be_opened(content: Content, head: bytes, limit: int) -> bool:
+    if not head.startswith(archive.MAGIC):
         return False
-    inside = archive.unwrap(content, limit)
-    return isinstance(inside, bytes) or inside == "broken"
+    inside = archive.unwrap(content, limit, Scales)
+    return isinstance(inside, Arrived) or inside == "broken"
 
 
 def _attachment(
-    declared: Declared, content: bytes, *, wrapped: Literal["none", "zip"] = "none", broken: bool = False
+    declared: Declared, arrived: Arrived, *, wrapped: Literal["none", "zip"] = "none", broken: bool = False
 ) -> Attachment:
     return Attachment(
         content_id=declared.content_id,
         name=declared.name,
-        content=InMemory(content),
+        content=arrived.content,
         description=declared.description,
         declared_type=declared.type,
-        detected_type=detect(content, declared.name),
+        detected_type=detect(arrived.head, declared.name),
         wrapped=wrapped,
         broken=broken,
     )
-
-
-def _decode(encoded: str) -> bytes | None:
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _extension(name: str) -> str:
@@ -205,14 +214,14 @@ def _extension(name: str) -> str:
     return extension.casefold() if dot else ""
 
 
-def _family(data: bytes) -> str:
+def _family(head: bytes) -> str:
     """The media type by magic alone, with all ZIPs one family and all old office files another."""
-    return detect(data, "")
+    return detect(head, "")
 
 
-def _keeps_promise(declared: str | None, sent: str, data: bytes) -> bool:
+def _keeps_promise(declared: str | None, sent: str, head: bytes) -> bool:
     media = (declared or "").partition(";")[0].strip().casefold()
     if media.startswith("text/"):
-        return sent in _TEXTUAL or (sent == _OCTETS and b"\x00" not in data[:_HEAD])
+        return sent in _TEXTUAL or (sent == _OCTETS and b"\x00" not in head)
     promise = _PROMISES.get(media)
     return promise is None or sent in promise

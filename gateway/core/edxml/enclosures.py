@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
-from gateway.core.edxml.attachments import Declared, take
+from gateway.core.content import NewSink
+from gateway.core.edxml.attachments import Declared, absent, take
 from gateway.core.edxml.fields import Findings, Part
+from gateway.core.edxml.inflow import Arrived
 from gateway.core.edxml.values import Attachment, Extra
 from gateway.core.edxml.wording import refusal
 from gateway.core.faults import Text
@@ -14,7 +16,17 @@ from gateway.core.faults import Text
 _REFERENCE: Final = "ContentId ContentType Description AttachmentName".split()
 
 
-def read_attachments(findings: Findings, root: Part, envelope: Part) -> tuple[Attachment, ...]:
+class Contents(NamedTuple):
+    """The contents that were taken out of a message, by the numbers left in their places (None: no base64).
+
+    What is unpacked of them goes into sinks of ``new_sink``.
+    """
+
+    arrived: tuple[Arrived | None, ...]
+    new_sink: NewSink
+
+
+def read_attachments(findings: Findings, root: Part, envelope: Part, contents: Contents) -> tuple[Attachment, ...]:
     """The attachments in the order of their contents, then those that the manifest names but nothing brings."""
     manifest = envelope.part("edXMLBody", ("edXMLManifest",), closed=True).part("edXMLManifest", (), ("Reference",))
     encoded = root.part("AttachmentEncoded", (), ("Attachment",)).parts(
@@ -40,13 +52,17 @@ def read_attachments(findings: Findings, root: Part, envelope: Part) -> tuple[At
         if reference is not None:
             home[reference.place] = _reference_place(number)
         declared = _declared(part, reference, content_id)
-        attachment = take(declared, part.payload("ContentTransferEncoded"), room, warn)
+        place = part.payload("ContentTransferEncoded")
+        if place is None:
+            attachment = absent(declared, warn)
+        else:
+            attachment = take(declared, contents.arrived[int(place)], room, warn, contents.new_sink)
         room = max(0, room - attachment.content.size)
         taken.append(attachment)
     for content_id, part in open_references.items():
         home[part.place] = _reference_place(len(taken) + 1)
         warn = partial(_warn_at, findings, part.place)
-        taken.append(take(_declared(part, None, content_id), None, room, warn))
+        taken.append(absent(_declared(part, None, content_id), warn))
     # Extras stay with their reference, which is written in the order of the attachments.
     findings.extra = [Extra(home.get(extra.place, extra.place), extra.xml) for extra in findings.extra]
     return tuple(taken)

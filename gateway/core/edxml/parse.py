@@ -1,33 +1,38 @@
 """Bytes to a tree of elements, with every limit kept: no DTD, no entities, nothing fetched, nothing unbounded.
 
-The bytes are read twice. The first pass (expat) builds nothing and keeps a count of everything: it stops at a
-DOCTYPE, at the first element too many, and at a prefix that is bound to nothing. Only what passed it reaches
-lxml, whose own limit on long texts has to be lifted because an attachment is one text of many megabytes.
+The bytes are read once, piece by piece (expat). That pass builds nothing and keeps a count of everything: it stops at
+a DOCTYPE, at the first element too many, and at a prefix that is bound to nothing. What is attached is decoded on the
+way and goes into sinks; the message without it, some kilobytes as a rule, is what reaches lxml.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
 from lxml import etree
 
+from gateway.core.content import PIECE, Content, MemorySink, NewSink
+from gateway.core.edxml.beginning import GENERATION_1, body
+from gateway.core.edxml.inflow import Arrived, Base64Inflow
 from gateway.core.edxml.wording import refusal
 from gateway.core.faults import Text
 
 #: The namespace of QCVN 102:2016, generation 2, the only one taken.
 EDXML: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
-_GENERATION_1: Final = "http://www.e-doc.vn/Schema"
 _SOAP: Final = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 _MEBIBYTE: Final = 1 << 20
-_BOM: Final = b"\xef\xbb\xbf"
-_BLANKS: Final = b" \t\r\n\x00"
+_BLANKS: Final = b" \t\r\n"
 # Whatever an attribute is, it has this in it: their number is known before a parser makes lists of them.
 _ATTRIBUTE: Final = re.compile(rb"=[ \t\r\n]*[\"']")
+_START_TAG: Final = re.compile(rb"<[^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*>")
+#: Where the content of an attachment stands: these elements, one in the other, in the message's namespace or in none.
+_CONTENT: Final = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 _MISTAKES: Final = {
     expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: Text("tiền tố chưa khai báo", "unbound prefix"),
     expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: Text("thẻ mở và thẻ đóng không khớp", "mismatched tag"),
@@ -57,28 +62,39 @@ class Limits:
     text: int = 262_144
     #: All attachments together once unpacked.
     unpacked: int = 192 * _MEBIBYTE
+    #: The message without what is attached.
+    record: int = 8 * _MEBIBYTE
 
 
 class Tree(NamedTuple):
-    """The root of a well-formed message within its limits, and the encoding it claims if that is not UTF-8."""
+    """The root of a well-formed message within its limits, and the encoding it claims if that is not UTF-8.
+
+    ``contents``: what is attached, in order; None for what was no base64. In the tree its number stands in its place.
+    """
 
     root: etree._Element
     claimed_encoding: str | None
+    contents: tuple[Arrived | None, ...]
 
 
-def parse(raw: bytes, limits: Limits) -> Tree:
+def parse(raw: Content, limits: Limits, new_sink: NewSink = MemorySink) -> Tree:
     """The tree of ``raw``: leading blanks and byte-order marks dropped, comments and instructions left out.
 
     Raises Unreadable: ``not-edxml``, ``wrong-encoding``, ``not-well-formed``, ``doctype-forbidden``,
-    ``generation-1``, ``unknown-format``, ``too-large``, ``too-deep``, ``too-many``.
+    ``generation-1``, ``unknown-format``, ``too-large``, ``too-deep``, ``too-many``; and what sinks raise.
     """
-    if not isinstance(raw, bytes):
-        raise refusal("not-edxml")
-    if len(raw) > limits.size:
+    if raw.size > limits.size:
         raise refusal("too-large", limit=limits.size)
-    body = _body(raw)
-    census = _Census(limits)
-    census.take(body)
+    census = _Census(limits, new_sink)
+    try:
+        for piece in body(raw):
+            census.take(piece)
+        record = census.end()
+    except expat.ExpatError as error:
+        if not _is_utf8(body(raw)):
+            raise refusal("wrong-encoding") from error
+        reason = _MISTAKES.get(error.code) or Text("lỗi cú pháp", expat.ErrorString(error.code))
+        raise refusal("not-well-formed", reason=reason, line=error.lineno) from error
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -91,70 +107,87 @@ def parse(raw: bytes, limits: Limits) -> Tree:
         recover=False,
     )
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(record, parser)
     except etree.XMLSyntaxError as error:
         raise refusal("not-well-formed", reason=str(error.msg), line=error.lineno or 1) from error
     except ValueError as error:
         raise refusal("not-well-formed", reason=str(error), line=1) from error
-    return Tree(root, census.claimed_encoding)
-
-
-def _body(raw: bytes) -> bytes:
-    """The XML in ``raw``, from its first character on; or the refusal that fits what stands there instead."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")):
-        raise refusal("wrong-encoding")
-    body = raw.lstrip(_BLANKS)
-    while body.startswith(_BOM):
-        body = body[len(_BOM) :].lstrip(_BLANKS)
-    body = body.rstrip(_BLANKS)
-    if body.startswith(b"<"):
-        return body
-    head = body[:65_536]
-    lowered = head.lower()
-    if b"multipart/related" in lowered or b"/soap/envelope" in lowered or _GENERATION_1.encode() in head:
-        raise refusal("generation-1")
-    if b"<?xml" in head or b"<edXML" in head:
-        reason = Text("có ký tự lạ trước khai báo XML", "there is something before the XML declaration")
-        raise refusal("not-well-formed", reason=reason, line=1)
-    raise refusal("not-edxml")
+    return Tree(root, census.claimed_encoding, tuple(census.contents))
 
 
 class _Census:
-    """The first pass: counts, and refuses at the first thing too many."""
+    """The one pass: counts, refuses at the first thing too many, and takes out what is attached."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, new_sink: NewSink) -> None:
         self._limits = limits
+        self._new_sink = new_sink
         self._elements = 0
-        self._depth = 0
-        self._root: str | None = None
+        self._attributes = 0
+        self._last = b""
+        #: The elements that are open, from the root on.
+        self._open: list[str] = []
+        self._fed = 0
+        #: Bytes that were fed and of which it is not known yet where they go, and the place of the first.
+        self._held = bytearray()
+        self._at = 0
+        self._record = bytearray()
+        #: The content that is being taken out, if one is.
+        self._content: Base64Inflow | None = None
+        #: Whether the attachment that is open has one already: a second one stays where it is, and is noticed.
+        self._has_content = False
+        self.contents: list[Arrived | None] = []
         self.claimed_encoding: str | None = None
-
-    def take(self, body: bytes) -> None:
-        """Read the whole of ``body``; raises Unreadable."""
-        for count, _ in enumerate(_ATTRIBUTE.finditer(body), start=1):
-            if count > self._limits.attributes:
-                raise refusal("too-many", limit=self._limits.attributes, what=_TOO_MANY_ATTRIBUTES)
         # Whatever the declaration claims: software that writes "utf-16" there and UTF-8 below is common.
-        parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
+        self._parser = parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
         parser.ordered_attributes = True
+        # Lines of base64 come together instead of one by one.
+        parser.buffer_text = True
+        parser.buffer_size = PIECE
         parser.XmlDeclHandler = self._declaration
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CommentHandler = self._aside
         parser.ProcessingInstructionHandler = self._aside
-        try:
-            for at in range(0, len(body), _MEBIBYTE):
-                parser.Parse(body[at : at + _MEBIBYTE], False)  # noqa: FBT003 - expat takes it by position alone
-                # Text is handed on as it comes; only one piece of markup can make the parser lag behind.
-                if at + _MEBIBYTE - parser.CurrentByteIndex > self._limits.markup + _MEBIBYTE:
-                    raise refusal("too-large", limit=self._limits.markup)
-            parser.Parse(b"", True)  # noqa: FBT003 - as above
-        except expat.ExpatError as error:
-            if not _is_utf8(body):
-                raise refusal("wrong-encoding") from error
-            reason = _MISTAKES.get(error.code) or Text("lỗi cú pháp", expat.ErrorString(error.code))
-            raise refusal("not-well-formed", reason=reason, line=error.lineno) from error
+
+    def take(self, piece: bytes) -> None:
+        """The next bytes; raises Unreadable, and ExpatError for what is not well-formed."""
+        self._count_attributes(piece)
+        self._held += piece
+        self._fed += len(piece)
+        self._parser.Parse(piece, False)  # noqa: FBT003 - expat takes it by position alone
+        # Text is handed on as it comes; only one piece of markup can make the parser lag behind.
+        settled = max(0, self._parser.CurrentByteIndex)
+        if self._fed - settled > self._limits.markup + PIECE:
+            raise refusal("too-large", limit=self._limits.markup)
+        self._settle(settled)
+        if len(self._record) > self._limits.record:
+            raise refusal("too-large", limit=self._limits.record)
+
+    def end(self) -> bytes:
+        """The message without what is attached; raises as ``take`` does."""
+        self._parser.Parse(b"", True)  # noqa: FBT003 - as above
+        self._settle(self._fed)
+        return bytes(self._record)
+
+    def _settle(self, place: int) -> None:
+        """Keep what is held up to ``place``, or let it go while a content is taken out."""
+        count = place - self._at
+        if count <= 0:
+            return
+        if self._content is None:
+            self._record += self._held[:count]
+        del self._held[:count]
+        self._at = place
+
+    def _count_attributes(self, piece: bytes) -> None:
+        looked_at = self._last + piece
+        for _ in _ATTRIBUTE.finditer(looked_at):
+            self._attributes += 1
+            if self._attributes > self._limits.attributes:
+                raise refusal("too-many", limit=self._limits.attributes, what=_TOO_MANY_ATTRIBUTES)
+        # One that is cut in two between pieces is seen with the next.
+        self._last = b"=" if looked_at.rstrip(_BLANKS).endswith(b"=") else b""
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.upper() not in {"UTF-8", "UTF8"}:
@@ -173,25 +206,46 @@ class _Census:
 
     def _start(self, name: str, _attributes: list[str]) -> None:
         self._count()
-        self._depth += 1
-        if self._depth > self._limits.depth:
-            raise refusal("too-deep", limit=self._limits.depth)
         namespace, _, local = name.rpartition(" ")
-        if namespace.startswith(_GENERATION_1):
+        self._open.append(local if namespace in {EDXML, ""} else name)
+        depth = len(self._open)
+        if depth > self._limits.depth:
+            raise refusal("too-deep", limit=self._limits.depth)
+        if namespace.startswith(GENERATION_1):
             raise refusal("generation-1")
-        if self._root is None:
-            self._root = name
+        if depth == 1:
             _check_root(namespace, local)
+        if depth == len(_CONTENT) - 1:
+            self._has_content = False
+        elif depth == len(_CONTENT) and tuple(self._open) == _CONTENT and not self._has_content:
+            self._take_out()
+
+    def _take_out(self) -> None:
+        """From the end of this start tag on, the text is an attachment's and not the record's."""
+        tag = _START_TAG.match(self._held, self._parser.CurrentByteIndex - self._at)
+        if tag is None:  # it is well-formed, so there is one
+            raise refusal("unknown-format", reason=Text(_CONTENT[-1], _CONTENT[-1]))
+        self._settle(self._at + tag.end())
+        self._content = Base64Inflow(self._new_sink)
+        self._parser.CharacterDataHandler = self._content.write
 
     def _end(self, _name: str) -> None:
-        self._depth -= 1
+        if self._content is not None and len(self._open) == len(_CONTENT):
+            self._parser.CharacterDataHandler = None
+            self._settle(self._parser.CurrentByteIndex)
+            if self._content.says_something:
+                self._record += b"%d" % len(self.contents)
+                self.contents.append(self._content.done())
+                self._has_content = True
+            self._content = None
+        self._open.pop()
 
 
-def _is_utf8(body: bytes) -> bool:
+def _is_utf8(xml: Iterable[bytes]) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for at in range(0, len(body), _MEBIBYTE):
-            decoder.decode(body[at : at + _MEBIBYTE])
+        for piece in xml:
+            decoder.decode(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.content import Content, MemorySink, NewSink, whole
+from gateway.core.content import Content, InMemory, MemorySink, NewSink, Scales
 from gateway.core.edxml.blocks import (
     ORGANIZATION,
     OTHER,
@@ -25,7 +25,7 @@ from gateway.core.edxml.blocks import (
     read_trace_stop,
 )
 from gateway.core.edxml.codelist import STATUS
-from gateway.core.edxml.enclosures import read_attachments
+from gateway.core.edxml.enclosures import Contents, read_attachments
 from gateway.core.edxml.fields import Findings, Part, blank_elements
 from gateway.core.edxml.identifiers import parse_official
 from gateway.core.edxml.parse import Limits, parse
@@ -50,17 +50,18 @@ def read(
 ) -> DocumentMessage | StatusMessage:
     """The message in ``raw`` (QCVN 102:2016, generation 2), with warnings for what is odd in it.
 
-    What is attached goes into sinks of ``new_sink``.
+    What is attached goes into sinks of ``new_sink``, piece by piece; memory holds the message without it, of
+    ``limits.record`` bytes at most.
 
     Raises Unreadable and nothing else, whatever the bytes: what ``parse`` refuses, and ``unknown-format``,
-    ``missing-element``, ``bad-status-code``. Time and memory grow with the size of ``raw``, which ``limits`` bounds.
+    ``missing-element``, ``bad-status-code``; but what a sink raises passes through. Time grows with the size of
+    ``raw``, which ``limits`` bounds.
     """
-    del new_sink
-    if not isinstance(raw, bytes):
-        if not hasattr(raw, "open"):
-            raise refusal("not-edxml")
-        raw = whole(raw)
-    tree = parse(raw, limits)
+    if isinstance(raw, bytes):
+        raw = InMemory(raw)
+    elif not hasattr(raw, "open"):
+        raise refusal("not-edxml")
+    tree = parse(raw, limits, new_sink)
     findings = Findings(limits)
     if tree.claimed_encoding is not None:
         findings.warn("declared-encoding", "edXML", value=tree.claimed_encoding)
@@ -74,7 +75,15 @@ def read(
     names = header.names_in("MessageHeader")
     if "StatusCode" in names or ("Timestamp" in names and not names & {"To", "Subject"}):
         return _status(findings, header.part("MessageHeader", _STATUS_HEADER))
-    return _document(findings, root, envelope, header)
+    return _document(findings, root, envelope, header, Contents(tree.contents, new_sink))
+
+
+def read_record(raw: bytes | Content, limits: Limits = _DEFAULT_LIMITS) -> DocumentMessage | StatusMessage:
+    """The message in ``raw`` without what is attached: its attachments are weighed as they came, and nothing is kept.
+
+    For who asks what a message says and has no use for its files. Raises as ``read`` does.
+    """
+    return read(raw, limits, Scales)
 
 
 def _status(findings: Findings, message: Part) -> StatusMessage:
@@ -107,7 +116,7 @@ def _status(findings: Findings, message: Part) -> StatusMessage:
     )
 
 
-def _document(findings: Findings, root: Part, envelope: Part, header: Part) -> DocumentMessage:
+def _document(findings: Findings, root: Part, envelope: Part, header: Part, contents: Contents) -> DocumentMessage:
     message = header.part("MessageHeader", _DOCUMENT_HEADER, ("To", "ResponseFor"))
     sender = read_organization(message.part("From", ORGANIZATION))
     recipients = tuple(read_organization(part) for part in message.parts("To", ORGANIZATION))
@@ -136,7 +145,7 @@ def _document(findings: Findings, root: Part, envelope: Part, header: Part) -> D
         official = parse_official(own_id) if own_id else None
         if official is not None and official.date is None:
             findings.warn("impossible-date-in-identifier", place, value=own_id or "")
-    attachments = read_attachments(findings, root, envelope)
+    attachments = read_attachments(findings, root, envelope, contents)
     if business.type == "new" and all(attachment.broken and not attachment.content.size for attachment in attachments):
         lacking = Text("nội dung tệp đính kèm (AttachmentEncoded)", "the attachments' content (AttachmentEncoded)")
         raise refusal("missing-element", element=lacking)

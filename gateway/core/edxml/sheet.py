@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from lxml import etree
 
+from gateway.core.content import Content, Sink, pieces
 from gateway.core.edxml.fields import canonical, clean
 from gateway.core.edxml.parse import EDXML
 from gateway.core.edxml.values import Extra, Unwritable
@@ -26,7 +29,7 @@ class Branch:
         self._tag = tag
         self._attributes = attributes
         self.stands = stands
-        self._inside: list[Branch | str] = []
+        self._inside: list[Branch | str | _Encoded] = []
 
     def add(self, branch: Branch) -> Branch:
         """Hang ``branch`` under this one, and give it back."""
@@ -47,8 +50,12 @@ class Branch:
         """A finished piece of XML."""
         self._inside.append(xml)
 
-    def render(self, into: list[str], depth: int = 0) -> None:
-        """Append this element's lines to ``into``, two blanks a level."""
+    def encoded(self, name: str, attributes: str, content: Content) -> None:
+        """A prefixed element with a file in base64."""
+        self._inside.append(_Encoded(f"<edXML:{name}{attributes}>", content, f"</edXML:{name}>"))
+
+    def render(self, into: list[str | Content], depth: int = 0) -> None:
+        """Append this element's lines to ``into``, two blanks a level; a file stands there for its base64."""
         if not (self.stands or self.says_something()):
             return
         indent = "  " * depth
@@ -56,13 +63,25 @@ class Branch:
         for inside in self._inside:
             if isinstance(inside, Branch):
                 inside.render(into, depth + 1)
+            elif isinstance(inside, _Encoded):
+                into += [f"{indent}  {inside.opening}", inside.content, f"{inside.closing}\n"]
             else:
                 into.append(f"{indent}  {inside}\n")
         into.append(f"{indent}</{self._tag}>\n")
 
     def says_something(self) -> bool:
         """Whether anything in here would be written."""
-        return any(isinstance(inside, str) or inside.stands or inside.says_something() for inside in self._inside)
+        return any(
+            not isinstance(inside, Branch) or inside.stands or inside.says_something() for inside in self._inside
+        )
+
+
+class _Encoded(NamedTuple):
+    """An element whose text is a file in base64."""
+
+    opening: str
+    content: Content
+    closing: str
 
 
 class Sheet:
@@ -94,11 +113,33 @@ class Sheet:
                 place = _NUMBER.sub("", place) if _NUMBER.search(place) else place.rpartition("/")[0]
             self.places.get(place, self.header).raw(_extra(extra))
 
-    def bytes(self) -> bytes:
-        """The whole file."""
-        lines = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    def written(self, sink: Sink) -> Content:
+        """The whole file, in ``sink``."""
+        lines: list[str | Content] = ['<?xml version="1.0" encoding="UTF-8"?>\n']
         self.root.render(lines)
-        return "".join(lines).encode()
+        gathered: list[str] = []
+        for line in lines:
+            if isinstance(line, str):
+                gathered.append(line)
+                continue
+            sink.write("".join(gathered).encode())
+            gathered.clear()
+            for encoded in _base64(line):
+                sink.write(encoded)
+        sink.write("".join(gathered).encode())
+        return sink.done()
+
+
+def _base64(content: Content) -> Iterator[bytes]:
+    """The file in base64 without line breaks."""
+    held = b""
+    for piece in pieces(content):
+        held += piece
+        # Three bytes make four letters: what is left over waits for the next piece.
+        even = len(held) // 3 * 3
+        yield base64.b64encode(held[:even])
+        held = held[even:]
+    yield base64.b64encode(held)
 
 
 def escaped(value: str | float | None) -> str:

@@ -6,9 +6,9 @@ AttachmentEncoded without prefix, everything between with ``edXML:``. The same v
 
 from __future__ import annotations
 
-import base64
 from typing import Final
 
+from gateway.core.content import Content, MemorySink, NewSink, whole
 from gateway.core.edxml.attachments import pack
 from gateway.core.edxml.dates import write_date, write_moment
 from gateway.core.edxml.parse import Limits
@@ -29,13 +29,25 @@ _BUSINESS_TYPES: Final = {"new": "0", "recall": "1", "update": "2", "replace": "
 _CHANGES: Final = {"removed": "0", "added": "1", None: None}
 
 
-def write(message: DocumentMessage | StatusMessage, limits: Limits = Limits()) -> bytes:  # noqa: B008 - it is frozen
-    """``message`` as an .edxml file: UTF-8 without BOM, NFC, absent values left out.
+_DEFAULT_LIMITS: Final = Limits()
+
+
+def write(message: DocumentMessage | StatusMessage, limits: Limits = _DEFAULT_LIMITS) -> bytes:
+    """``message`` as the bytes of an .edxml file: see ``written``. For what is known to be small."""
+    return whole(written(message, limits))
+
+
+def written(
+    message: DocumentMessage | StatusMessage, limits: Limits = _DEFAULT_LIMITS, new_sink: NewSink = MemorySink
+) -> Content:
+    """``message`` as an .edxml file in a sink of ``new_sink``: UTF-8 without BOM, NFC, absent values left out.
 
     The vendors' signature block is not written: it covers bytes that no longer exist. Reading the result gives
-    the same message again, but for warnings, the signature's presence and how attachments are wrapped.
+    the same message again, but for warnings, the signature's presence and how attachments are wrapped. Files that
+    are attached pass through memory piece by piece.
 
-    Raises Unwritable: ``not-xml-text`` for characters XML cannot hold, ``bad-date``, ``bad-extra``.
+    Raises Unwritable: ``not-xml-text`` for characters XML cannot hold, ``bad-date``, ``bad-extra``; and what sinks
+    and contents raise.
     """
     sheet = Sheet()
     if isinstance(message, StatusMessage):
@@ -43,9 +55,9 @@ def write(message: DocumentMessage | StatusMessage, limits: Limits = Limits()) -
     else:
         _message_header(sheet, message)
         _trace(sheet, message)
-        _attachments(sheet, message.attachments, limits)
+        _attachments(sheet, message.attachments, limits, new_sink)
     sheet.give_back(message.extra)
-    return sheet.bytes()
+    return sheet.written(new_sink())
 
 
 def _status(sheet: Sheet, status: StatusMessage) -> None:
@@ -139,12 +151,12 @@ def _business(sheet: Sheet, business: Business) -> None:
     _staff(sheet.under(place, "StaffInfo"), business.staff)
 
 
-def _attachments(sheet: Sheet, attachments: tuple[Attachment, ...], limits: Limits) -> None:
+def _attachments(sheet: Sheet, attachments: tuple[Attachment, ...], limits: Limits, new_sink: NewSink) -> None:
     body = sheet.envelope.branch("edXMLBody", stands=True)
     manifest = sheet.at("edXMLManifest", body.branch("edXMLManifest", ' version="1.0"', stands=True))
     contents = sheet.at("AttachmentEncoded", sheet.root.add(Branch("AttachmentEncoded")))
     for number, attachment in enumerate(attachments, start=1):
-        packed = pack(attachment, limits.unpacked)
+        packed = pack(attachment, limits.unpacked, new_sink)
         content_id = f"cid:{attachment.content_id}"
         listed = sheet.at(f"edXMLManifest/Reference[{number}]", manifest.branch("Reference"))
         listed.leaf("ContentId", content_id)
@@ -160,8 +172,7 @@ def _attachments(sheet: Sheet, attachments: tuple[Attachment, ...], limits: Limi
         ):
             if text := escaped(value):
                 branch.raw(f"<{name}>{text}</{name}>")
-        encoded = base64.b64encode(packed.data).decode()
-        branch.raw(f"<edXML:ContentTransferEncoded{DECLARED}>{encoded}</edXML:ContentTransferEncoded>")
+        branch.encoded("ContentTransferEncoded", DECLARED, packed.content)
 
 
 def _organization(branch: Branch, organization: Organization) -> None:
