@@ -30,6 +30,10 @@ _CONNECTIONS: Final = 8
 Body = bytes | Content | aiohttp.MultipartWriter
 
 
+class AnswerTooLarge(TransientFailure):
+    """The answer holds more than the caller was ready to take; asking again brings the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer that came whole: status, header fields (names compare without case), body."""
@@ -99,9 +103,9 @@ class Caller:
     ) -> Answer:
         """One exchange. ``path`` begins with a slash and is joined to the base; ``body`` bytes, a file or a form.
 
-        ``most``: bytes of the answer; more of it is a TransientFailure. ``is_large``: the answer goes into a sink of
-        ``new_sink`` instead of memory. Raises TimedOut (whether the far side did it is not known), TransientFailure,
-        ForbiddenAddress. Any status is an answer.
+        ``most``: bytes of the answer; more of it is AnswerTooLarge. ``is_large``: the answer goes into a sink of
+        ``new_sink`` instead of memory. Raises TimedOut (whether the far side did it is not known), TransientFailure
+        (it was not asked), ForbiddenAddress. Any status is an answer.
         """
         url = self._base.joinpath(path.lstrip("/"), encoded=True) if path.strip("/") else self._base
         seconds = self._timeout if within is None else within
@@ -112,7 +116,7 @@ class Caller:
                 self._opened().request(
                     method,
                     _with_query(url, params) if params else url,
-                    headers=fields,
+                    headers=_sized(fields, body),
                     data=_sent(body),
                     allow_redirects=False,
                 ) as response,
@@ -186,6 +190,13 @@ def _with_query(url: URL, params: Mapping[str, str]) -> URL:
     return URL(f"{url.with_query(None)}?{before}{asked}", encoded=True)
 
 
+def _sized(fields: Mapping[str, str] | None, body: Body | None) -> Mapping[str, str] | None:
+    """The header fields, with the length of a file: not every server takes a body of unknown length."""
+    if body is None or isinstance(body, bytes | aiohttp.MultipartWriter):
+        return fields
+    return {**(fields or {}), "Content-Length": str(body.size)}
+
+
 def _sent(body: Body | None) -> Any:
     if body is None or isinstance(body, bytes | aiohttp.MultipartWriter):
         return body
@@ -203,8 +214,8 @@ async def _read(content: Content) -> AsyncIterator[bytes]:
         await asyncio.to_thread(file.close)
 
 
-def _too_much(status: int, most: int) -> TransientFailure:
-    return TransientFailure(f"the answer is over {most} bytes", status)
+def _too_much(status: int, most: int) -> AnswerTooLarge:
+    return AnswerTooLarge(f"the answer is over {most} bytes", status)
 
 
 def _reason(error: OSError) -> str:
