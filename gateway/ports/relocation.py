@@ -50,6 +50,7 @@ TABLES: Final[tuple[Table, ...]] = (
     _table("breakers", "recipient failures since is_open prober width"),
     _table("files", "sha256 size media_type granted_at"),
     _table("file_rights", "sha256 system", 2),
+    _table("findings", "sha256 about looked looked_at scanned scanner scanned_at", 2),
     _table("once", "token until"),
     _table("refusals", "minute address problem count", 3),
     _table(
@@ -78,6 +79,18 @@ TABLES: Final[tuple[Table, ...]] = (
         "backfills",
         "number id system contract since until reason asked_at phase last decided_by decision decided_at ended_at"
         " reached made left_out lease_owner lease_until",
+    ),
+    _table(
+        "documents",
+        "message_seq kind key issuer reporter recipients concerned code said_at issued_on fingerprint obligations"
+        " document earlier parked",
+    ),
+    _table("document_changes", "key message_seq", 2),
+    _table("duties", "message_seq agency name answered_by due level next_at", 3),
+    _table("agency_lists", "source digest count body approved_at checked_at"),
+    _table(
+        "agency_proposals",
+        "number source phase made_at made_by base digest count summary decided_by decision decided_at body",
     ),
     _table("journal", "number kind body"),
 )

@@ -28,6 +28,9 @@ NUMBERS: Final[dict[str, dict[str, str]]] = {
     "failures": {"delivery_seq": "deliveries"},
     "replays": {"judged_after": "deliveries"},
     "replay_items": {"delivery_seq": "deliveries"},
+    "documents": {"message_seq": "messages"},
+    "document_changes": {"message_seq": "messages"},
+    "duties": {"message_seq": "messages"},
     "backfills": {"last": "messages", "reached": "messages"},
 }
 #: What a table of the journey is here, where it is not the table of that name with these columns.
@@ -54,7 +57,9 @@ _QUESTIONS: Final = {
     ),
 }
 #: Keys that are text: compared by code points, whatever the language of the database.
-_TEXT: Final = frozenset({"name", "kind", "key", "recipient", "sha256", "system", "token", "address", "problem"})
+_TEXT: Final = frozenset(
+    {"name", "kind", "key", "recipient", "sha256", "about", "system", "token", "address", "problem"}
+)
 
 
 def question(table: Table, *, is_behind: bool) -> str:
