@@ -13,7 +13,8 @@ import orjson
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
-from gateway.store.postgres import locks
+from gateway.store.lines import Lines, Wanted
+from gateway.store.postgres import lines, locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.rows import FIXED, MOVING, arrays, columns, fixed, moving, names_of
 from gateway.store.postgres.writer import Step
@@ -132,6 +133,8 @@ class _Batch:
     files: list[tuple[int, str]] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
     owing: list[int] = field(default_factory=list)
+    register: Lines | None = None
+    given_back: set[str] = field(default_factory=set)  # ids that were taken in vain
 
     async def begin(
         self, connection: Connection, messages: Sequence[NewMessage], deliveries: Sequence[Delivery]
@@ -168,8 +171,12 @@ class _Batch:
             return Taken() if kept is None else kept.again(new.source, new.repeat_digest)
         if missing := self.lacks(new):
             return FilesMissing(missing)
+        if self.register is not None and (served := self.register.served(new)) is not None:
+            self.given_back.add(new.key)
+            return served
         answer = Accepted(new.id, new.recipients, new.receipt)
         self.kept[new.key] = _Kept(new.source, new.repeat_digest, answer)
+        self.given_back.discard(new.key)
         seq = self.taken[new.key]
         self.messages.append((
             seq, new.key, new.type, new.version, new.subject, new.accepted_at, new.digest, new.envelope
@@ -179,6 +186,8 @@ class _Batch:
         self.files += [(seq, sha256) for sha256 in dict.fromkeys(new.files)]
         for delivery in new.deliveries:
             self.deliver(delivery, seq, new.accepted_at)
+        if self.register is not None:
+            self.register.keep(seq, new)
         return answer
 
     def deliver(self, delivery: Delivery, message_seq: int, at: float) -> None:
@@ -213,6 +222,10 @@ class _Batch:
             )
         if self.owing:
             await connection.execute("INSERT INTO outcomes (delivery_seq) SELECT unnest($1::int8[])", self.owing)
+        if self.register is not None:
+            await lines.write(connection, self.register)
+        if self.given_back:
+            await connection.execute("DELETE FROM ids WHERE key = ANY($1::uuid[])", list(self.given_back))
 
 
 async def _accept(connection: Connection, requests: Sequence[Sequence[NewMessage]]) -> list[list[Acceptance]]:
@@ -222,6 +235,7 @@ async def _accept(connection: Connection, requests: Sequence[Sequence[NewMessage
         batch.missing = await missing_files(connection, wanted)
     if messages:
         await batch.begin(connection, messages, list(chain.from_iterable(new.deliveries for new in messages)))
+        batch.register = await lines.begun(connection, messages)
     answers = [[batch.accept(message) for message in request] for request in requests]
     await batch.write(connection)
     return answers
@@ -229,7 +243,9 @@ async def _accept(connection: Connection, requests: Sequence[Sequence[NewMessage
 
 def _locks(requests: Sequence[Sequence[NewMessage]]) -> str:
     messages = list(chain.from_iterable(requests))
-    wanted = locks.lanes(delivery.lane for new in messages for delivery in new.deliveries)
+    spoken_of = Wanted.of(messages)
+    documents = () if spoken_of is None else spoken_of.every
+    wanted = locks.lanes((delivery.lane for new in messages for delivery in new.deliveries), documents)
     return wanted + locks.FILES if any(new.files for new in messages) else wanted
 
 

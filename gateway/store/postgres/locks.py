@@ -2,26 +2,29 @@
 
 *The gate* is held by everybody who places deliveries, side by side; whoever changes the rule by which they are placed
 (a hold) has it alone. *A lane* is held by who adds to it or ends something in it: so the order in which its deliveries
-got their numbers is the order of the commits, and nothing becomes the head of a lane unseen. *The files* are held side
-by side by who names or grants some, and alone by the sweep. *The past* is held side by side by who makes deliveries of
+got their numbers is the order of the commits, and nothing becomes the head of a lane unseen. *A document* is held by
+who keeps what is said of it, so that what was sent and what was reported see one another. *The files* are held side by
+side by who names or grants some, and alone by the sweep. *The past* is held side by side by who makes deliveries of
 messages kept before, and alone by retention. All end with the transaction.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final
 
 from gateway.store.postgres.connection import Connection
 
-#: Lanes are positive numbers, all others negative.
+#: Lanes are positive numbers, documents too but above them all; all others are negative.
 _GATE: Final = -1
 _FILES: Final = -2
 _NUMBERING: Final = -3
 _SCHEMA: Final = -4
 _LEAVING: Final = -5
 _PAST: Final = -6
-#: Beyond so many lanes a transaction takes the gate alone instead: the server's table of locks has an end.
+_DOCUMENTS: Final = 1 << 60
+#: Beyond so many of both a transaction takes the gate alone instead: the server's table of locks has an end.
 MOST_LANES: Final = 400
 
 #: Statements that go on after BEGIN, for ``Database.transaction``.
@@ -37,9 +40,9 @@ TRY_LEAVING: Final = f"SELECT pg_try_advisory_xact_lock({_LEAVING})"
 TRY_STAYING: Final = f"SELECT pg_try_advisory_xact_lock_shared({_LEAVING})"
 
 
-def lanes(names: Iterable[str | None]) -> str:
-    """The gate side by side with others, and these lanes."""
-    numbers = sorted({_number(name) for name in names if name is not None})
+def lanes(names: Iterable[str | None], documents: Iterable[tuple[str, str]] = ()) -> str:
+    """The gate side by side with others, these lanes, and these documents (key, issuer)."""
+    numbers = sorted({*(_number(name) for name in names if name is not None), *map(_of_document, documents)})
     if len(numbers) > MOST_LANES:
         return ALONE
     gate = f"; SELECT pg_advisory_xact_lock_shared({_GATE})"
@@ -57,3 +60,7 @@ async def take(connection: Connection, locks: str) -> None:
 def _number(lane: str) -> int:
     """A lane is named by hexadecimal digits (``core.delivery.lane_of``); fifteen of them are a number."""
     return int(lane[:15], 16)
+
+
+def _of_document(name: tuple[str, str]) -> int:
+    return _DOCUMENTS | int(hashlib.sha256("\0".join(name).encode()).hexdigest()[:15], 16)

@@ -220,6 +220,14 @@ async def _attempts(connection: Connection, asked: _Slice) -> _Done:
     return Retired(attempts=int(tag.rpartition(" ")[2])), _last(rows, asked)
 
 
+async def _documents(connection: Connection, asked: _Slice) -> _Done:
+    rows = await _fetch(connection, "message_seq", "documents", asked)
+    done = await _done(connection, (row[0] for row in rows))
+    for table in ("duties", "document_changes", "documents"):
+        await _delete(connection, table, "message_seq", done)
+    return Retired(), _last(rows, asked)
+
+
 async def _forget(connection: Connection, asked: _Slice) -> _Done:
     rows = await _fetch(connection, "seq", "messages", asked)
     done = await _done(connection, (row[0] for row in rows))
@@ -271,6 +279,7 @@ _PLACES: Final = (
     _Place("data", "derived", _MESSAGES, _derived),
     _Place("data", "message_files", None, _message_files),
     _Place("attempts", "attempts", _ATTEMPTS, _attempts),
+    _Place("metadata", "documents", None, _documents),
     _Place("metadata", "messages", _MESSAGES, _forget),
     _Place("metadata", "ended", _DELIVERIES, _ended),
     _Place("metadata", "proofs", _DELIVERIES, _nothing),

@@ -180,6 +180,8 @@ def _forget(connection: sqlite3.Connection, until: float, type_: str, seq: int, 
     _drop_bodies(connection, done)
     gone = connection.execute(f"DELETE FROM deliveries WHERE message_seq {_THESE} RETURNING seq", (done,)).fetchall()
     _drop_deliveries(connection, [place for (place,) in gone])
+    for table in ("documents", "document_changes", "duties"):
+        connection.execute(f"DELETE FROM {table} WHERE message_seq {_THESE}", (done,))
     count = connection.execute(
         f"UPDATE messages SET type = '', version = '', subject = '', digest = '' WHERE seq {_THESE}", (done,)
     ).rowcount
