@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "operator": "gateway.cli.operator:operator",
     "contracts": "gateway.cli.contracts:contracts",
     "convert": "gateway.cli.convert:convert",
+    "calendar": "gateway.cli.calendar:calendar",
     "mock": "gateway.cli.mock:mock",
     "bench": "gateway.cli.bench.command:bench",
 }

@@ -13,8 +13,8 @@ from gateway.config.keys import new_key_pem, self_signed, write_new
 from gateway.config.settings import FILE
 from gateway.core.faults import Misconfigured, Text
 
-_FOLDERS: Final = {"agencies": 0o755, "agreements": 0o755, "contracts": 0o755, "adapters": 0o755, "trust": 0o755,
-                   "keys": 0o700, "var": 0o700}  # fmt: skip
+_FOLDERS: Final = {"agencies": 0o755, "agreements": 0o755, "contracts": 0o755, "adapters": 0o755, "law": 0o755,
+                   "trust": 0o755, "keys": 0o700, "var": 0o700}  # fmt: skip
 
 _LGSP_TOML: Final = """\
 # Cấu hình của trục liên thông. Đường dẫn tính từ thư mục này.
@@ -60,6 +60,10 @@ folders = ["contracts"]
 [adapters]
 # Bộ chuyển đổi riêng của tỉnh, chạy như mã lệnh tin cậy - run as trusted code
 folders = ["adapters"]
+
+[law]
+# Ngày nghỉ, giờ làm việc, thời hạn riêng của tỉnh - the province's own holidays, office hours, deadlines
+folders = ["law"]
 """
 
 _README: Final = """\

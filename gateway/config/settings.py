@@ -60,6 +60,8 @@ class Settings:
     #: The province's own, in the order listed; the built-in ones come beside them.
     contract_folders: tuple[Path, ...]
     adapter_folders: tuple[Path, ...]
+    #: The province's own rules, holidays and words, over those that come with the gateway.
+    law_folders: tuple[Path, ...] = ()
     #: An operation on more deliveries than this is begun by an approver.
     approval_above: int = 10_000
     #: This machine's name among the gateways on one store, and how many processes it is to run.
@@ -214,6 +216,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         trust_crls=tuple(_value(values, "trust", "crls")),
         contract_folders=folders("contracts"),
         adapter_folders=folders("adapters"),
+        law_folders=folders("law"),
         approval_above=int(_value(values, "operators", "approval_above")),
         node=values["gateway"].get("node") or (_ALONE if is_embedded else socket.gethostname()),
         workers=int(_value(values, "gateway", "workers")),
@@ -293,7 +296,7 @@ def _missing_folders(document: Document, folder: Path) -> list[Misconfigured]:
             Text(f"Không có thư mục {each}", f"There is no folder {each}"),
             Text("Hãy tạo thư mục này hoặc bỏ nó khỏi danh sách.", "Make it, or take it out of the list."),
         )
-        for table in ("contracts", "adapters")
+        for table in ("contracts", "adapters", "law")
         for n, each in enumerate(document.values.get(table, {}).get("folders", []))
         if not (folder / each).is_dir()
     ]

@@ -97,6 +97,11 @@ class Calendar:
         """Whether the holidays of ``year`` are known; else its weekends alone are off here."""
         return year in self.years
 
+    def doubts(self, year: int) -> tuple[DayOff, ...]:
+        """Days of ``year``, off or made up for, whose announcement was not seen, in order."""
+        every = (*self.days_off.values(), *self.make_up.values())
+        return tuple(sorted((each for each in every if each.day.year == year and not each.is_sure), key=_day))
+
     def spans(self, day: date) -> tuple[Span, ...]:
         """The office hours of a day, in seconds since its midnight; none of a day off."""
         return self._spans(day)
@@ -218,6 +223,10 @@ class Calendar:
         if day in self.make_up:
             return hours.make_up
         return () if day in self.days_off else hours.week[day.weekday()]
+
+
+def _day(each: DayOff) -> date:
+    return each.day
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -44,9 +44,10 @@ def test_it_makes_the_folder_of_the_interface_with_working_defaults(folder: Path
         "trust": {"roots": ["trust/*.pem"], "crls": ["trust/*.crl"]},
         "contracts": {"folders": ["contracts"]},
         "adapters": {"folders": ["adapters"]},
+        "law": {"folders": ["law"]},
     }
     assert settings_of(folder).system == "H33.14/lgsp"
-    for name in ("agencies", "agreements", "contracts", "adapters", "keys", "trust", "var"):
+    for name in ("agencies", "agreements", "contracts", "adapters", "law", "keys", "trust", "var"):
         assert (folder / name).is_dir()
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHECKS: Final = {
     "config": Text("cấu hình", "configuration"),
+    "law": Text("luật và lịch làm việc", "law and calendar"),
     "keys": Text("khoá", "keys"),
     "database": Text("cơ sở dữ liệu", "database"),
     "spool": Text("kho tệp", "files"),
@@ -65,11 +66,13 @@ def doctor(place: Place, active: bool, thorough: bool) -> int:
 
 def examined(place: Place, *, active: bool, thorough: bool) -> list[Finding]:
     """Every finding, check by check."""
+    from gateway.cli.doctor.law import on_law
     from gateway.cli.doctor.province import on_keyring, on_settings
 
     settings, found = on_settings(place.folder)
     if settings is None:
         return found
+    found += on_law(settings, time.time())
     ring, keys = on_keyring(settings)
     found += keys
     found += _of_province(settings, ring, active=active, thorough=thorough)

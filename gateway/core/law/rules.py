@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from gateway.core.calendar import Calendar
-from gateway.core.documents.entry import DocumentEntry, Obligation
+from gateway.core.documents.entry import DocumentEntry, EntryKind, Obligation
 from gateway.core.faults import Text
 from gateway.core.law.deadlines import Term
 from gateway.core.law.watchwords import Watch
@@ -29,8 +29,8 @@ class Rule:
     """One rule, in force from ``valid_from`` to ``valid_until`` (both included; None: until further notice).
 
     ``due``: how long there is; ``urgent``: the same by position of the envelope's priority where it is another.
-    Of kind ``answer``: ``of``, the kinds of entries (or codes of statuses) that are owed an answer; ``answered_by``,
-    the codes of statuses that are one; ``escalate``, when a reminder that did not help is followed by the next level
+    Of kind ``answer``: ``of``, the kinds of documents that are owed an answer; ``answered_by``, the codes of statuses
+    that are one; ``escalate``, when a reminder that did not help is followed by the next level
     (None: never).
     """
 
@@ -43,7 +43,7 @@ class Rule:
     text: Text
     due: Term
     urgent: Mapping[int, Term] = field(default_factory=dict)
-    of: frozenset[str] = frozenset()
+    of: frozenset[EntryKind] = frozenset()
     answered_by: tuple[str, ...] = ()
     escalate: Term | None = None
     escalation: Text | None = None
@@ -82,9 +82,8 @@ class Law:
 
         Who says it owes nothing to itself, nor does the document's issuer for its own document.
         """
-        said = entry.code if entry.kind == "status" else entry.kind
         day = day_of(at)
-        rules = [each for each in self.rules if each.kind == "answer" and said in each.of and each.is_in_force(day)]
+        rules = [each for each in self.rules if entry.kind in each.of and each.is_in_force(day)]
         if not rules:
             return ()
         owing = [each for each in dict.fromkeys(entry.recipients) if each not in {entry.reporter, entry.issuer}]
