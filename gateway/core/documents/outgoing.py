@@ -16,7 +16,7 @@ from gateway.core.contract import parse_dataschema
 from gateway.core.documents.inward import DOCUMENT, STATUS_REPORT, document_id_of
 from gateway.core.documents.outward import from_document_1_0, from_document_2_0, from_status
 from gateway.core.edxml.parse import Limits
-from gateway.core.edxml.read import read
+from gateway.core.edxml.read import read_record
 from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable, Unwritable
 from gateway.core.edxml.write import write
 from gateway.core.faults import PermanentFailure, TransientFailure
@@ -53,7 +53,7 @@ class Outgoing:
             return None
         raw = self._content(data["raw"]["sha256"])
         try:
-            message = read(raw, self.limits, self.new_sink)
+            message = read_record(raw, self.limits)
         except Unreadable:
             return None
         if isinstance(message, DocumentMessage):

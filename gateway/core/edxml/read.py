@@ -27,9 +27,11 @@ from gateway.core.edxml.blocks import (
 from gateway.core.edxml.codelist import STATUS
 from gateway.core.edxml.enclosures import Contents, read_attachments
 from gateway.core.edxml.fields import Findings, Part, blank_elements
+from gateway.core.edxml.fonts import legacy_font
 from gateway.core.edxml.identifiers import parse_official
 from gateway.core.edxml.parse import Limits, parse
-from gateway.core.edxml.values import DocumentMessage, DocumentType, Promulgation, Signer, StatusMessage
+from gateway.core.edxml.unwrapping import unwrapped
+from gateway.core.edxml.values import DocumentMessage, DocumentType, Oddity, Promulgation, Signer, StatusMessage
 from gateway.core.edxml.wording import refusal
 from gateway.core.faults import Text
 
@@ -48,21 +50,42 @@ _DEFAULT_LIMITS: Final = Limits()
 def read(
     raw: bytes | Content, limits: Limits = _DEFAULT_LIMITS, new_sink: NewSink = MemorySink
 ) -> DocumentMessage | StatusMessage:
-    """The message in ``raw`` (QCVN 102:2016, generation 2), with warnings for what is odd in it.
+    """The message in ``raw`` (QCVN 102:2016, generation 2, or generation 1), with warnings for what is odd in it.
 
     What is attached goes into sinks of ``new_sink``, piece by piece; memory holds the message without it, of
     ``limits.record`` bytes at most.
 
-    Raises Unreadable and nothing else, whatever the bytes: what ``parse`` refuses, and ``unknown-format``,
-    ``missing-element``, ``bad-status-code``; but what a sink raises passes through. Time grows with the size of
-    ``raw``, which ``limits`` bounds.
+    Raises Unreadable and nothing else, whatever the bytes: what ``unwrapped`` and ``parse`` refuse, and
+    ``unknown-format``, ``missing-element``, ``bad-status-code``; but what a sink raises passes through. Time grows with
+    the size of ``raw``, which ``limits`` bounds.
     """
+    plain = unwrapped(_content(raw), limits, new_sink)
+    return _read(plain.content, plain.limits, new_sink, plain.oddities)
+
+
+def read_record(raw: bytes | Content, limits: Limits = _DEFAULT_LIMITS) -> DocumentMessage | StatusMessage:
+    """The message in ``raw`` without what is attached: its attachments are weighed as they came, and nothing is kept.
+
+    For who asks whether a file says a message as it stands: only generation 2 in UTF-8 does. Raises as ``read`` does,
+    and ``generation-1`` or ``wrong-encoding`` for what ``read`` would unwrap first.
+    """
+    return _read(_content(raw), limits, Scales)
+
+
+def _content(raw: bytes | Content) -> Content:
     if isinstance(raw, bytes):
-        raw = InMemory(raw)
-    elif not hasattr(raw, "open"):
+        return InMemory(raw)
+    if not hasattr(raw, "open"):
         raise refusal("not-edxml")
+    return raw
+
+
+def _read(
+    raw: Content, limits: Limits, new_sink: NewSink, oddities: tuple[Oddity, ...] = ()
+) -> DocumentMessage | StatusMessage:
     tree = parse(raw, limits, new_sink)
     findings = Findings(limits)
+    findings.warnings.extend(oddities)
     if tree.claimed_encoding is not None:
         findings.warn("declared-encoding", "edXML", value=tree.claimed_encoding)
     root = Part(findings, tree.root, "edXML", ("edXMLEnvelope", "AttachmentEncoded"), closed=True)
@@ -76,14 +99,6 @@ def read(
     if "StatusCode" in names or ("Timestamp" in names and not names & {"To", "Subject"}):
         return _status(findings, header.part("MessageHeader", _STATUS_HEADER))
     return _document(findings, root, envelope, header, Contents(tree.contents, new_sink))
-
-
-def read_record(raw: bytes | Content, limits: Limits = _DEFAULT_LIMITS) -> DocumentMessage | StatusMessage:
-    """The message in ``raw`` without what is attached: its attachments are weighed as they came, and nothing is kept.
-
-    For who asks what a message says and has no use for its files. Raises as ``read`` does.
-    """
-    return read(raw, limits, Scales)
 
 
 def _status(findings: Findings, message: Part) -> StatusMessage:
@@ -127,6 +142,8 @@ def _document(findings: Findings, root: Part, envelope: Part, header: Part, cont
         raise refusal("missing-element", element="Subject")
     if len(subject) > _LONG_SUBJECT:
         message.warn("long-subject", "Subject", value=len(subject))
+    if (font := legacy_font(subject)) is not None:
+        message.warn("garbled-text" if font == "mojibake" else "legacy-font", "Subject", value=font)
     document_id = message.text("DocumentId")
     code = read_code(message, document_id)
     promulgation = message.part("PromulgationInfo", ("Place", "PromulgationDate"))

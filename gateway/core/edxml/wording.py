@@ -27,10 +27,10 @@ REFUSALS: Final[dict[str, Text]] = {
         "The file declares a DOCTYPE, which is forbidden for safety. The sender must remove it and send again.",
     ),
     "generation-1": Text(
-        "Thông điệp thuộc thế hệ 1 (gói SOAP hoặc không gian tên http://www.e-doc.vn/Schema/), không còn được nhận."
+        "Thông điệp thuộc thế hệ 1 (gói SOAP hoặc không gian tên http://www.e-doc.vn/Schema/) mà không đọc được."
         " Đơn vị gửi cần nâng cấp phần mềm lên QCVN 102:2016/BTTTT.",
-        "The message is of generation 1 (SOAP packaging or the namespace http://www.e-doc.vn/Schema/), which is no"
-        " longer taken. The sender must upgrade to QCVN 102:2016.",
+        "The message is of generation 1 (SOAP packaging or the namespace http://www.e-doc.vn/Schema/) and cannot"
+        " be read. The sender must upgrade to QCVN 102:2016.",
     ),
     "unknown-format": Text(
         "Thông điệp không theo cấu trúc của QCVN 102:2016/BTTTT: {reason}. Đơn vị gửi cần kết xuất đúng cấu trúc.",
@@ -63,6 +63,35 @@ ODDITIES: Final[dict[str, Text]] = {
     "declared-encoding": Text(
         "Tệp khai báo bảng mã “{value}” nhưng thực tế là UTF-8. Đơn vị gửi nên sửa khai báo.",
         "The file declares the encoding “{value}” but is UTF-8. The sender should mend the declaration.",
+    ),
+    "converted-encoding": Text(
+        "Tệp được mã hoá bằng {value}; đã chuyển sang UTF-8 để đọc, tệp gốc giữ nguyên. Đơn vị gửi nên dùng UTF-8.",
+        "The file is encoded in {value}; it was made UTF-8 to be read, the file itself is kept as it came. The sender"
+        " should write UTF-8.",
+    ),
+    "generation-1": Text(
+        "Thông điệp thuộc thế hệ 1 (gói SOAP hoặc MIME, hoặc không gian tên http://www.e-doc.vn/Schema/); đã đọc và"
+        " sẽ chuyển tiếp theo QCVN 102:2016/BTTTT. Đơn vị gửi cần nâng cấp phần mềm.",
+        "The message is of generation 1 (packed in SOAP or MIME, or in the namespace http://www.e-doc.vn/Schema/);"
+        " it was read and is passed on as QCVN 102:2016 says. The sender should upgrade.",
+    ),
+    "credentials-inside": Text(
+        "Tệp chứa mã truy cập (Token) của phần mềm bên gửi. Trục không đưa mã này vào dữ liệu, nhưng tệp gốc được giữ"
+        " nguyên: đơn vị gửi cần đổi mã truy cập và bỏ nó khỏi tệp.",
+        "The file holds an access token of the sender's software. The bus leaves it out of the data, but the file"
+        " itself is kept as it came: the sender must change the token and take it out of its files.",
+    ),
+    "legacy-font": Text(
+        "Trích yếu có vẻ được gõ bằng phông chữ {value}, không phải Unicode, nên có thể không đọc được; đã giữ"
+        " nguyên. Đơn vị gửi cần gõ lại bằng Unicode.",
+        "The subject seems to be typed in a {value} font instead of Unicode and may be unreadable; it was kept as it"
+        " is. The sender should type it in Unicode.",
+    ),
+    "garbled-text": Text(
+        "Trích yếu có vẻ đã bị đọc sai bảng mã (UTF-8 bị hiểu thành bảng mã khác); đã giữ nguyên. Đơn vị gửi cần"
+        " gửi lại.",
+        "The subject seems to have been read in a wrong encoding on its way (UTF-8 taken for another); it was kept"
+        " as it is. The sender should send it again.",
     ),
     "date-form": Text(
         "Ngày “{value}” không ghi theo dạng yyyy/MM/dd; đã hiểu là {taken}. Đơn vị gửi nên sửa phần mềm.",
