@@ -78,9 +78,16 @@ def _from(raw: Content, start: int) -> Iterator[bytes]:
 
 
 def _untrailed(xml: Iterator[bytes]) -> Iterator[bytes]:
-    """``xml`` without the NULs at its end and the blanks among them; one that something follows is passed on."""
+    """``xml`` without the blanks and NULs at its end, as far as they fill the last piece; NULs however many."""
+    held = b""
     for piece in xml:
-        end = piece.find(_NUL, len(piece.rstrip(_BLANKS)))
-        yield piece if end < 0 else piece[:end]
-        if end >= 0 and any(later.strip(_BLANKS) for later in xml):
-            yield _NUL
+        stripped = piece.rstrip(_BLANKS)
+        trail = piece[len(stripped) :]
+        if not stripped and _NUL in held + trail:
+            held += trail if _NUL not in held else b""
+            continue
+        if held:
+            yield held
+        held = trail
+        if stripped:
+            yield stripped

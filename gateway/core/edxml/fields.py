@@ -23,6 +23,8 @@ _ALIASES: Final = {
 }
 #: Elements that only hold the others together: paths leave them out.
 _FRAME: Final = frozenset({"edXML", "edXMLEnvelope", "edXMLHeader", "edXMLBody"})
+#: What stands before a name's closing brace where the name is ours: our namespace, or none.
+_OURS: Final = frozenset({f"{{{EDXML}", ""})
 _READABLE: Final = 100
 _TRUE: Final = frozenset({"true", "1"})
 _FALSE: Final = frozenset({"false", "0"})
@@ -201,10 +203,9 @@ def blank_elements(root: etree._Element) -> int:
 
 def _known_name(child: etree._Element) -> str:
     """The child's official name; its full name in braces, which nothing knows, if it is of a foreign namespace."""
-    qualified = etree.QName(child)
-    if qualified.localname == "Signature" or qualified.namespace in {EDXML, None}:
-        return _ALIASES.get(qualified.localname, qualified.localname)
-    return str(child.tag)
+    tag = str(child.tag)
+    namespace, _, local = tag.rpartition("}")
+    return _ALIASES.get(local, local) if namespace in _OURS or local == "Signature" else tag
 
 
 def _says_something(element: etree._Element) -> bool:

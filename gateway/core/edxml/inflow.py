@@ -15,6 +15,8 @@ from gateway.core.content import Content, NewSink, Sink
 HEAD: Final = 4096
 _REPLACEMENT: Final = "\ufffd".encode()
 _BLANKS: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
+#: The blanks that XML knows: without one of these there is nothing to take away.
+_USUAL: Final = (b"\n", b"\r", b" ", b"\t")
 _PAD: Final = b"="
 #: What base64 may end with, and more: the rest of a run of padding changes nothing about the verdict.
 _TAIL: Final = 16
@@ -98,10 +100,11 @@ class Base64Inflow:
     def _plain(self, text: str) -> bytes:
         """The text without blanks; where it is not ASCII it is no base64."""
         if text.isascii():
-            return text.encode().translate(None, _BLANKS)
-        encoded = "".join(text.split())
-        self._is_spoilt |= not encoded.isascii()
-        return encoded.encode()
+            encoded = text.encode()
+            return encoded.translate(None, _BLANKS) if any(blank in encoded for blank in _USUAL) else encoded
+        plain = "".join(text.split())
+        self._is_spoilt |= not plain.isascii()
+        return plain.encode()
 
     def _decode(self, encoded: bytes) -> None:
         if self._is_spoilt or not encoded:

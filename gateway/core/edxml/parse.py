@@ -32,7 +32,11 @@ _BLANKS: Final = b" \t\r\n"
 _ATTRIBUTE: Final = re.compile(rb"=[ \t\r\n]*[\"']")
 _START_TAG: Final = re.compile(rb"<[^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*>")
 #: Where the content of an attachment stands: these elements, one in the other, in the message's namespace or in none.
-_CONTENT: Final = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
+_CONTENT: Final = tuple(
+    frozenset({name, f"{EDXML} {name}"})
+    for name in ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
+)
+_ATTACHMENT: Final = len(_CONTENT) - 1
 _MISTAKES: Final = {
     expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: Text("tiền tố chưa khai báo", "unbound prefix"),
     expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: Text("thẻ mở và thẻ đóng không khớp", "mismatched tag"),
@@ -124,8 +128,9 @@ class _Census:
         self._elements = 0
         self._attributes = 0
         self._last = b""
-        #: The elements that are open, from the root on.
-        self._open: list[str] = []
+        self._depth = 0
+        #: How many of the elements that are open are those of _CONTENT, from the root on.
+        self._followed = 0
         self._fed = 0
         #: Bytes that were fed and of which it is not known yet where they go, and the place of the first.
         self._held = bytearray()
@@ -207,30 +212,31 @@ class _Census:
     def _start(self, name: str, _attributes: list[str]) -> None:
         self._count()
         namespace, _, local = name.rpartition(" ")
-        self._open.append(local if namespace in {EDXML, ""} else name)
-        depth = len(self._open)
+        self._depth = depth = self._depth + 1
         if depth > self._limits.depth:
             raise refusal("too-deep", limit=self._limits.depth)
         if namespace.startswith(GENERATION_1):
             raise refusal("generation-1")
         if depth == 1:
             _check_root(namespace, local)
-        if depth == len(_CONTENT) - 1:
-            self._has_content = False
-        elif depth == len(_CONTENT) and tuple(self._open) == _CONTENT and not self._has_content:
-            self._take_out()
+        if depth <= len(_CONTENT) and depth == self._followed + 1 and name in _CONTENT[depth - 1]:
+            self._followed = depth
+            if depth == _ATTACHMENT:
+                self._has_content = False
+            elif depth > _ATTACHMENT and not self._has_content:
+                self._take_out()
 
     def _take_out(self) -> None:
         """From the end of this start tag on, the text is an attachment's and not the record's."""
         tag = _START_TAG.match(self._held, self._parser.CurrentByteIndex - self._at)
         if tag is None:  # it is well-formed, so there is one
-            raise refusal("unknown-format", reason=Text(_CONTENT[-1], _CONTENT[-1]))
+            raise refusal("unknown-format", reason=Text("thẻ không có kết thúc", "a tag does not end"))
         self._settle(self._at + tag.end())
         self._content = Base64Inflow(self._new_sink)
         self._parser.CharacterDataHandler = self._content.write
 
     def _end(self, _name: str) -> None:
-        if self._content is not None and len(self._open) == len(_CONTENT):
+        if self._content is not None and self._depth == len(_CONTENT):
             self._parser.CharacterDataHandler = None
             self._settle(self._parser.CurrentByteIndex)
             if self._content.says_something:
@@ -238,7 +244,8 @@ class _Census:
                 self.contents.append(self._content.done())
                 self._has_content = True
             self._content = None
-        self._open.pop()
+        self._depth -= 1
+        self._followed = min(self._followed, self._depth)
 
 
 def _is_utf8(xml: Iterable[bytes]) -> bool:
