@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.core import backfill
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
+from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
 from gateway.ports.backfills import Backfills, Made, Request
@@ -38,6 +39,7 @@ async def keep_busy(
     await _name_files(ledger)
     await _replay(ledger, failures, replays)
     await _catch_up(ledger, backfills)
+    await _speak_of_documents(ledger)
     await ledger.keep_derived(
         Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
     )
@@ -55,6 +57,17 @@ async def _register(ledger: Ledger) -> None:
     assert await ledger.use_once("token-of-the-morning", until=NOW + 3600, now=NOW)
     await ledger.count_refusals({("192.0.2.7", 29923260, "bad-signature"): 3, ("192.0.2.8", 29923260, "stale"): 1})
     await ledger.keep_breaker(DOWN, Breaker(7, MORNING + 5, True, None, 2))
+
+
+async def _speak_of_documents(ledger: Ledger) -> None:
+    """A document that owes an answer, its recall, and statuses of it and of one that nobody knows."""
+    owed = tuple(Obligation(agency, "receipt", NOW + 0.1, ("02", "03")) for agency in ("H33.05", "H33.09"))
+    sent = DocumentEntry("new", "số 1", "H33.05", "H33.05", ("H33.05", "H33.09"), fingerprint="f", obligations=owed)
+    recall = DocumentEntry("recall", "số 1", "H33.05", "H33.05", ("H33.09",), ("số 1",), issued_on="2026-11-23")
+    told = DocumentEntry("status", "số 1", "H33.05", "H33.09", ("H33.05",), code="03", said_at=NOW + 0.2)
+    early = DocumentEntry("status", "Đ 2", "H33.05", "H33.09", ("H33.05",), code="04", earlier=(("03", None),))
+    entries = {"document": sent, "recall": recall, "told": told, "told early": early}
+    await ledger.accept_many([a_message(name, to=(OTHER,), entry=entry) for name, entry in entries.items()])
 
 
 async def _deliver(ledger: Ledger, count: int) -> None:

@@ -53,7 +53,7 @@ def is_same(line: DocumentEntry, line_source: str, new: DocumentEntry, new_sourc
 
     What an agency's own system sends once more it means to send once more.
     """
-    if new.fingerprint is None or line.fingerprint != new.fingerprint:
+    if new.fingerprint is None or line.fingerprint != new.fingerprint or line.issuer != new.issuer:
         return False
     is_resent = line_source == new_source and new_source.partition("/")[0] == new.issuer
     return not is_resent
