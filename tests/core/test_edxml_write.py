@@ -63,7 +63,7 @@ flags = st.none() | st.booleans()
 days = st.none() | st.dates().map(str)
 moments = st.none() | st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds") + "+07:00")
 organizations = st.builds(Organization, texts, maybe, maybe, maybe, maybe, maybe, maybe, maybe)
-staffs = st.builds(Staff, maybe, maybe, maybe, maybe)
+staffs = st.builds(Staff, maybe, maybe, maybe, maybe, maybe, maybe)
 answered = st.builds(ResponseFor, maybe, maybe, maybe, days).filter(lambda value: value != ResponseFor())
 stops = st.builds(TraceStop, words.filter(lambda word: word != "null") | st.none(), moments).filter(
     lambda value: value != TraceStop()

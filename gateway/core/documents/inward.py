@@ -275,7 +275,16 @@ def _business(business: Business) -> dict[str, Any]:
 
 
 def _staff(staff: Staff) -> dict[str, Any]:
-    return said({"department": staff.department, "name": staff.name, "email": staff.email, "mobile": staff.mobile})
+    return said(
+        {
+            "departmentId": staff.department_id,
+            "department": staff.department,
+            "staffId": staff.staff_id,
+            "name": staff.name,
+            "email": staff.email,
+            "mobile": staff.mobile,
+        }
+    )
 
 
 def _attachment(attachment: Attachment) -> dict[str, Any]:

@@ -184,7 +184,8 @@ def _business(data: Data) -> Business:
 
 
 def _staff(data: Data) -> Staff:
-    return Staff(_text(data, "department"), _text(data, "name"), _text(data, "email"), _text(data, "mobile"))
+    names = ("department", "name", "email", "mobile", "departmentId", "staffId")
+    return Staff(*(_text(data, name) for name in names))
 
 
 def _attachment(data: Data, number: int, content_of: ContentOf) -> Attachment:

@@ -24,7 +24,7 @@ from gateway.core.faults import Text
 
 ORGANIZATION: Final = "OrganId OrganizationInCharge OrganName OrganAdd Email Telephone Fax Website".split()
 RESPONSE_FOR: Final = "OrganId Code DocumentId PromulgationDate".split()
-STAFF: Final = "Department Staff Email Mobile".split()
+STAFF: Final = "Department Staff Email Mobile DepartmentId StaffId".split()
 OTHER: Final = (
     "Priority SphereOfPromulgation TyperNotation PromulgationAmount PageAmount ReplyFors ReferenceCodes"
     " Direction Appendixes"
@@ -75,7 +75,7 @@ def read_response_for(part: Part) -> ResponseFor:
 
 def read_staff(part: Part) -> Staff:
     """The clerk in charge; all members None where the block is absent."""
-    return Staff(part.text("Department"), part.text("Staff"), part.text("Email"), part.text("Mobile"))
+    return Staff(*(part.text(name) for name in STAFF))
 
 
 def read_other(part: Part) -> OtherInfo:
@@ -112,12 +112,15 @@ def read_business(trace: Part) -> Business:
     changes = part.part("BussinessDocumentInfo", ("DocumentInfo", "DocumentReceiver", "ReceiverList"))
     receivers = changes.part("ReceiverList", (), ("Receiver",)).parts("Receiver", ("OrganId", "ReceiverType"))
     replaced = part.part("ReplacementInfoList", (), ("ReplacementInfo",))
-    paper = part.flag("Paper")
+    # Either place is seen in the field; the nearer one counts.
+    paper, paper_above = part.flag("Paper"), trace.flag("Paper")
+    if None not in {paper, paper_above} and paper != paper_above:
+        trace.warn("repeated-element", "Paper", element="Paper")
     return Business(
         type=kind,
         document_id=part.text("DocumentId"),
         reason=part.text("BussinessDocReason"),
-        paper=trace.flag("Paper") if paper is None else paper,
+        paper=paper_above if paper is None else paper,
         content_changed=changes.flag("DocumentInfo"),
         receivers_changed=changes.flag("DocumentReceiver"),
         receivers=tuple(_receiver(receiver) for receiver in receivers),

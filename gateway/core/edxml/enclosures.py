@@ -77,8 +77,12 @@ def _warn_at(findings: Findings, place: str, name: str, **facts: str | int | Tex
 
 
 def _content_id(part: Part, number: int) -> str:
-    """The id without ``cid:``, which one side writes and the other not; the place in the list where there is none."""
-    return (part.text("ContentId") or "").removeprefix("cid:").strip() or str(number)
+    """The id without ``cid:``, which one side writes and the other not; the place in the list where there is none.
+
+    A reference may name it in an attribute alone, as ``xlink:href``.
+    """
+    named = part.text("ContentId") or part.attribute("href") or ""
+    return named.removeprefix("cid:").strip() or str(number)
 
 
 def _declared(part: Part, listed: Part | None, content_id: str) -> Declared:

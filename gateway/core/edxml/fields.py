@@ -73,6 +73,7 @@ class Part:
         self.findings = findings
         self.place = place
         self.present = element is not None
+        self._attributes = {} if element is None else dict(element.attrib)
         self._under = "" if place in _FRAME else f"{place}/"
         self._children: dict[str, list[etree._Element]] = {}
         for child in () if element is None else element:
@@ -94,6 +95,11 @@ class Part:
     def has(self, name: str) -> bool:
         """Whether the child ``name`` says anything."""
         return name in self._children
+
+    def attribute(self, name: str) -> str | None:
+        """The element's own attribute of that name, of whatever namespace, without blanks around it; None for none."""
+        found = (value for key, value in self._attributes.items() if etree.QName(str(key)).localname == name)
+        return clean(str(next(found, ""))) or None
 
     def names_in(self, name: str) -> frozenset[str]:
         """The official names of what stands in the child ``name`` and says something; nothing is noted."""

@@ -133,12 +133,14 @@ class ResponseFor:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """The clerk in charge of the message."""
+    """The clerk in charge of the message; the ids are those of the agency's own software."""
 
     department: str | None = None
     name: str | None = None
     email: str | None = None
     mobile: str | None = None
+    department_id: str | None = None
+    staff_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,8 @@ def _staff(branch: Branch, staff: Staff) -> None:
     branch.leaf("Staff", staff.name)
     branch.leaf("Email", staff.email)
     branch.leaf("Mobile", staff.mobile)
+    branch.leaf("DepartmentId", staff.department_id)
+    branch.leaf("StaffId", staff.staff_id)
 
 
 def _list(branch: Branch, name: str, values: tuple[str, ...]) -> None:
