@@ -31,6 +31,7 @@ from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.relay.watch import Watch
+from gateway.store.scratch import Scratch
 from gateway.store.uploads import UploadFolder
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
@@ -59,6 +60,7 @@ class Steps:
     sweep: Sweep = field(init=False)
     watch: Watch = field(init=False)
     uploads: Uploads = field(init=False)
+    scratch: Scratch = field(init=False)
     operations: Operations = field(init=False)
     requests: Requests = field(init=False)
     backfill: Backfill = field(init=False)
@@ -115,6 +117,7 @@ class Steps:
         self.retire = Retire(
             ledger, retention_of(ledger), settings.ages, clock, f"retention:{process}", self.company.leads
         )
+        self.scratch = Scratch(settings.data / "scratch")
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit))
 
@@ -131,6 +134,7 @@ class Steps:
             own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
             now=self.clock.now,
             broker_url=self.settings.broker_whereabouts,
+            new_sink=self.scratch.sink,
         )
 
     def _pushed(self) -> list[str]:
