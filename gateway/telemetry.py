@@ -49,17 +49,25 @@ EVENTS: Final[dict[str, str]] = {
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
     "collect.failed": "a system that cannot send could not be asked",
+    "axis.credentials-refused": "the document axis refuses our own id or secret: nothing goes either way until mended",
+    "axis.item-left": "something the document axis lists could not be fetched or settled, and is tried again later",
     "adapter.failed": "an adapter raised something it should not have",
     "adapter.not-closed": "an adapter did not let go in time",
     "receipt.wrong": "a recipient's own receipt does not fit what was handed over",
     "operation.ended": "a replay or discard of many deliveries was done, or stopped because too many failed",
     "outcome.told": "an outcome message went to the sender",
+    "document.words": "a document in the open holds words that may betray a secret: which rule, where; never the text",
+    "document.late": "a document came to the bus after it had to be sent, by which rule",
+    "duty.reminded": "an agency was reminded of what it owes for a document, or those above it were told",
+    "duty.undelivered": "an issuer was told that its document has not reached an agency in time",
     "upload.kept": "a file came whole; the system that uploaded it may name it",
     "upload.refused": "a file came whole, but is not the one that was announced; it was dropped",
     "uploads.swept": "uploads that were given up before they were whole were forgotten",
     "request.ended": "what a late subscriber missed was delivered as far as it is due, or the request was cancelled",
     "files.swept": "files that no message names were forgotten",
     "retention.applied": "what is older than [retention] allows was removed from the ledger, how many and which months",
+    "directory.proposed": "a source of agencies gives another list than the one in force; it waits for an approver",
+    "directory.not-fetched": "a system that keeps a list of agencies could not be asked for it; it is asked again later",
     "step.failed": "a recurring step met something unforeseen and will run again",
     "store.failed": "the ledger could not do what it was asked",
     "store.house-not-kept": "the database's own upkeep (numbers of the journal, months) failed and is tried again",
@@ -240,6 +248,21 @@ FAILURES: Final = Gauge(
     "lgsp_failures",
     "Deliveries that are dead, stuck (also: not fetched for long) or held, by the largest groups; see lgsp failed",
     ["recipient", "contract", "kind", "error"],
+    registry=REGISTRY,
+)
+WORDS: Final = Counter(
+    "lgsp_document_words",
+    "Documents in which words were met that may betray a secret, by rule",
+    ["rule"],
+    registry=REGISTRY,
+)
+LATE: Final = Counter(
+    "lgsp_documents_late", "Documents that came after they had to be sent, by rule", ["rule"], registry=REGISTRY
+)
+REMINDERS: Final = Counter(
+    "lgsp_reminders",
+    "Reminders about documents, by rule and level (0: to the issuer, not delivered)",
+    ["rule", "level"],
     registry=REGISTRY,
 )
 BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)

@@ -1,0 +1,1 @@
+"""The national document axis, called as its official kit calls it."""
