@@ -42,6 +42,7 @@ STATUS: Final[dict[str, int]] = {
     "expired": 422,
     "stale": 422,
     "digest-mismatch": 422,
+    "infected-file": 422,
     "rate-limited": 429,
     "checksum-mismatch": 460,  # the status of the tus protocol
     "internal": 500,

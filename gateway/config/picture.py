@@ -37,6 +37,7 @@ def agency_of(body: Mapping[str, Any]) -> Agency:
         level=body.get("level", "province"),
         aliases=tuple(body.get("aliases", ())),
         parent=body.get("parent"),
+        signatures=body.get("signatures"),
         systems=tuple(_system(code, each) for each in body.get("systems", ())),
     )
 

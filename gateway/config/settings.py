@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from gateway.config.checks import Checks, checks_of, judge_checks
 from gateway.config.documents import Document, raise_all, read_document
 from gateway.config.judging import judge, schema
 from gateway.config.retention import ages_of, judge_retention
@@ -81,6 +82,8 @@ class Settings:
     storage: Storage | None = None
     #: How long messages, tries and what became of them are kept.
     ages: Ages = field(default_factory=Ages)
+    #: How files are scanned for malware and looked into for signatures.
+    checks: Checks = field(default_factory=Checks)
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -228,6 +231,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         management_password_file=secret("broker", "management_password_file"),
         storage=storage_of(partial(_value, values), folder),
         ages=ages_of(partial(_value, values)),
+        checks=checks_of(partial(_value, values)),
         log_level=level,
         kill_at=kill_at,
     )
@@ -282,6 +286,7 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
     mistakes += judge_whereabouts(document, partial(_value, values))
     mistakes += judge_storage(document, partial(_value, values))
     mistakes += judge_retention(document, partial(_value, values))
+    mistakes += judge_checks(document, partial(_value, values))
     limit = parse_size(str(_value(values, "files", "limit")))
     if not 1 <= limit <= _LARGEST_FILE:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from cryptography import x509
 
 from gateway.core.agreement import Subscription
+from gateway.core.findings import Policy
 from gateway.core.jws import PublicKey, is_usable, thumbprint
 from gateway.core.rate import Rate
 
@@ -80,6 +81,8 @@ class Agency:
     via: str | None = None
     closed: date | None = None
     successor: str | None = None
+    #: What it wants where signatures inside files are bad; None: what the province says.
+    signatures: Policy | None = None
 
     def is_closed(self, day: date) -> bool:
         """Whether its code is closed on ``day``."""

@@ -57,6 +57,7 @@ PROBLEMS: Final[dict[str, Text]] = {
     "stale": Text("Thời điểm gửi ngoài khoảng cho phép", "The message's time is outside its window"),
     "checksum-mismatch": Text("Dữ liệu đến nơi không khớp mã kiểm tra", "The bytes do not fit their checksum"),
     "digest-mismatch": Text("Tệp không khớp mã băm đã khai báo", "The file does not fit its announced digest"),
+    "infected-file": Text("Tệp có mã độc", "The file holds malware"),
     "rate-limited": Text("Gửi quá nhanh", "Too many requests"),
     "no-record": Text("Không có bản ghi", "No such record"),
     "internal": Text("Lỗi bên trong trục liên thông", "An error inside the bus"),
