@@ -119,8 +119,10 @@ class _Taken:
 class _Place:
     """What one file takes up, in memory or on disk, until nobody holds this any more."""
 
-    def __init__(self, room: _Room, path: Path | None = None, file: BinaryIO | None = None) -> None:
-        self.taken = _Taken(room, path, file)
+    def __init__(self, scratch: Scratch, path: Path | None = None, file: BinaryIO | None = None) -> None:
+        # The folder is there as long as any file in it.
+        self.scratch = scratch
+        self.taken = _Taken(scratch.room(on_disk=path is not None), path, file)
         weakref.finalize(self, self.taken.vacate)
 
     def grow(self, size: int) -> bool:
@@ -165,7 +167,7 @@ class ScratchSink:
         self._digest = hashlib.sha256()
         self._size = 0
         self._small: bytearray | None = bytearray()
-        self._place = _Place(scratch.room(on_disk=False))
+        self._place = _Place(scratch)
 
     def write(self, piece: bytes) -> None:
         """Add to it."""
@@ -194,7 +196,7 @@ class ScratchSink:
         if self._small is not None:
             path, file = self._scratch.begin()
             piece, self._small = bytes(self._small) + piece, None
-            self._place = _Place(self._scratch.room(on_disk=True), path, file)
+            self._place = _Place(self._scratch, path, file)
         if not self._place.grow(len(piece)):
             raise TransientFailure("too many large files are on their way at once; this one waits for its turn")
         assert self._place.taken.file is not None  # noqa: S101 - begun above
