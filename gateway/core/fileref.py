@@ -26,14 +26,19 @@ def files_named(data: Any, written: bytes | None = None) -> tuple[str, ...]:
     """
     if written is not None and b"sha256" not in written and b"\\" not in written:
         return ()
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys([each["sha256"] for each in files_told(data)]))
+
+
+def files_told(data: Any) -> list[dict[str, Any]]:
+    """Every place of ``data`` that names a file, as it is written there, in order of appearance."""
+    found: list[dict[str, Any]] = []
     waiting = [data]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
             if "sha256" in value and is_file(value):
-                found[value["sha256"]] = None
+                found.append(value)
             value = list(value.values())
         if isinstance(value, list):
             waiting.extend([each for each in reversed(value) if isinstance(each, dict | list)])
-    return tuple(found)
+    return found

@@ -174,17 +174,14 @@ class Findings:
 def kind_of(head: bytes) -> Kind:
     """Which kind of signature may be in a file, by its first bytes (1,024 of them are enough) and never by its name."""
     head = head[:_HEAD]
-    if b"%PDF-" in head:
-        return "pdf"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(_ARMOUR) or (head[:1] == b"\x30" and _SIGNED_DATA in head[:32]):
         return "cms"
+    if b"%PDF-" in head:
+        return "pdf"
     is_wide = head[:2] in {b"\xff\xfe", b"\xfe\xff"} and head[2:4] in {b"<\x00", b"\x00<"}
-    return (
-        "xml"
-        if is_wide or (text.startswith(b"<") and not text[:15].lower().startswith((b"<!doctype", b"<html")))
-        else "none"
-    )
+    is_page = text[:15].lower().startswith((b"<!doctype html", b"<html"))
+    return "xml" if is_wide or (text.startswith(b"<") and not is_page) else "none"
 
 
 def looked_from(told: Mapping[str, Any]) -> Looked:
