@@ -23,6 +23,7 @@ from gateway.core.moments import day_of
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.core.unread import Unread
 from gateway.ports import Adapter, Attempt, AttemptOutcome, Change, Claim, Clock, HandedOver, Parcel
+from gateway.relay.inspect import Inspect
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import Rendered, Translate
@@ -58,6 +59,8 @@ class Trial:
     settlement: Settlement
     proofs: Proofs
     clock: Clock
+    #: Says what may not be handed over on account of its files; None where nobody does.
+    inspect: Inspect | None = None
 
     async def of(self, claim: Claim) -> Tried | None:
         """Try a claimed delivery once. Cancelled with TOO_LATE, it is a try that timed out.
@@ -72,6 +75,8 @@ class Trial:
         try:
             if system is None:
                 raise TransientFailure("the system is no longer registered")
+            if self.inspect is not None and (why := await self.inspect.refusal(claim.delivery.message, system)):
+                raise PermanentFailure(why)
             wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
             rendered = await self.translate.render(claim, wish.version)
             reach("dispatch.rendered")

@@ -76,7 +76,9 @@ class Dispatch:
 
     def __post_init__(self) -> None:
         self._names = Names(self.owner)
-        self._trial = Trial(self.directory, self.adapter_of, self.translate, self.settlement, self.proofs, self.clock)
+        self._trial = Trial(
+            self.directory, self.adapter_of, self.translate, self.settlement, self.proofs, self.clock, self.inspect
+        )
         self._suspicion = Suspicion(self.ledger, self.settlement, self.clock)
         self._endings = Endings(self.ledger, self.broker, self.outages, self.clock, self.owner, self._written)
 

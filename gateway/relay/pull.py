@@ -16,6 +16,7 @@ from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal
 from gateway.core.directory import System
 from gateway.core.faults import Busy, IllegalStep, PermanentFailure
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
+from gateway.relay.inspect import Inspect
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import HandedOut, Translate
@@ -55,6 +56,8 @@ class Pull:
     proofs: Proofs
     clock: Clock
     announce: Callable[[frozenset[str]], None]
+    #: Says what may not be handed over on account of its files; None where nobody does.
+    inspect: Inspect | None = None
     _waiting: defaultdict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
 
     def notify(self, recipients: frozenset[str]) -> None:
@@ -111,6 +114,8 @@ class Pull:
         return leased
 
     async def _body(self, claim: Claim, system: System) -> bytes:
+        if self.inspect is not None and (why := await self.inspect.refusal(claim.delivery.message, system)):
+            raise PermanentFailure(why)
         wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
         return (await self.translate.render(claim, wish.version)).body(wish.format)
 

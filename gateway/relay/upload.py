@@ -11,6 +11,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,6 +19,8 @@ import structlog
 from gateway.core.directory import System
 from gateway.core.faults import Busy, Rejected, Text
 from gateway.ports import Clock, HeldFile, Ledger, PartialFile, Partials, Spool, Upload
+from gateway.ports.findings import Lying
+from gateway.relay.inspect import Inspect
 from gateway.relay.piece import PATIENCE, Checksum, Piece, Turn, too_large
 
 #: An upload is forgotten a day after its last byte came, whole or not (seconds).
@@ -49,6 +52,8 @@ class Uploads:
     ledger: Ledger
     clock: Clock
     limits: UploadLimits
+    #: Scans what came, and looks into it; None where nobody does.
+    inspect: Inspect | None = None
     _turns: dict[str, Turn] = field(default_factory=dict)
 
     async def begin(self, system: System, size: int, *, sha256: str | None, media_type: str, metadata: str) -> Upload:
@@ -96,8 +101,9 @@ class Uploads:
         ``chunks`` raises BrokenOff where the line is cut: what came is kept, and Rejected ``bad-request`` raised.
         Raises Rejected ``not-found``; ``illegal-state`` where another piece is being written or ``offset`` is not
         where the upload stands; ``too-large``; ``checksum-mismatch``, then nothing of the piece is kept;
-        ``digest-mismatch`` where the file is whole but not the one announced, then nothing of it is kept. Raises
-        Busy where the disk or the ledger does not take it.
+        ``digest-mismatch`` where the file is whole but not the one announced, ``infected-file`` where it holds
+        malware, then nothing of it is kept. Raises Busy where the disk or the ledger does not take it, or where it
+        must be scanned and cannot be now: its bytes stay.
         """
         await self._known(system, id)
         async with self._turn(id) as turn:
@@ -171,7 +177,7 @@ class Uploads:
         """End what a crash left whole but not kept; forget what had its day."""
         for upload in await self.partials.whole():
             if upload.id not in self._turns:
-                with contextlib.suppress(Rejected):
+                with contextlib.suppress(Rejected, Busy):
                     async with self._turn(upload.id):
                         await self._finish(upload)
         forgotten = await self.partials.sweep(self.clock.now() - LIFE)
@@ -241,12 +247,23 @@ class Uploads:
             await self.partials.drop(upload)
             log.warning("upload.refused", agency=upload.system, reason="digest-mismatch", size=upload.size)
             raise _another_file(upload.sha256, sha256)
+        path = self.partials.path(upload)
+        findings = None
+        if self.inspect is not None:
+            try:
+                file = Lying(sha256, upload.size, partial(path.open, "rb"))
+                findings = await self.inspect.arriving(file, upload.system)
+            except Rejected:
+                await self.partials.drop(upload)
+                raise
         held = HeldFile(sha256, upload.size, upload.media_type)
         for _ in range(_GRANT_TRIES):
             # The part stays until the end: whatever comes between, the file can be kept again.
-            await self.spool.adopt(self.partials.path(upload), sha256)
+            await self.spool.adopt(path, sha256)
             now = self.clock.now()
             if await self.ledger.grant_file(held, upload.system, at=now, is_present=self.spool.is_present):
+                if self.inspect is not None and findings is not None:
+                    await self.inspect.keep(findings)
                 log.info("upload.kept", agency=upload.system, sha256=sha256, size=upload.size)
                 return await self.partials.keep(upload, at=now)
         raise Busy(
