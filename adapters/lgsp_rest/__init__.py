@@ -1,0 +1,1 @@
+"""A provincial platform with a REST interface of the Lạng Sơn kind."""
