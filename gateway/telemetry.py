@@ -48,6 +48,8 @@ EVENTS: Final[dict[str, str]] = {
     "failures.waiting": "deliveries died, are stuck or are not fetched, by group; again each day while they stay",
     "item.collected": "a message was fetched from a system that cannot send",
     "item.refused": "something fetched can never become a message, and why",
+    "item.known": "something fetched is a document that all it is for were sent before, by another way",
+    "status.unmatched": "a status has waited too long for the document that it reports on; nobody waits any longer",
     "collect.failed": "a system that cannot send could not be asked",
     "axis.credentials-refused": "the document axis refuses our own id or secret: nothing goes either way until mended",
     "axis.item-left": "something the document axis lists could not be fetched or settled, and is tried again later",

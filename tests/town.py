@@ -31,6 +31,7 @@ from gateway.core.agreement import Agreement, Subscription
 from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery
 from gateway.core.directory import Agency, Certificate, Directory, System, read_certificate
+from gateway.core.documents.registrar import Registrar
 from gateway.core.envelope import seal
 from gateway.core.faults import Fault, Rejected, Text, TransientFailure
 from gateway.core.moments import format_moment
@@ -46,6 +47,7 @@ from gateway.relay.proof import Proofs
 from gateway.relay.pull import Pull
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
+from gateway.relay.second_way import SecondWay
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
@@ -232,6 +234,7 @@ class Town:
             lambda system: self.signers[system.name],
             frozenset({"inbox"}),
             self.clock,
+            line_of=Registrar().line,
         )
         self.pull = Pull(self.ledger, translate, settlement, proofs, self.clock, self.broker.announce)
         self.dispatch = Dispatch(
@@ -263,7 +266,7 @@ class Town:
         self.collect = Collect(
             self.ledger,
             self.files,
-            self.accept,
+            SecondWay(self.accept, lambda: self.directory),
             lambda: self.directory,
             lambda system: self.desk(system.name),
             lambda system: system.adapter == "folder",

@@ -14,8 +14,10 @@ from gateway.config.settings import Settings
 from gateway.config.whereabouts import LOCAL
 from gateway.core.faults import Misconfigured, Text
 from gateway.ports import Broker, Ledger, Spool
+from gateway.ports.agency_lists import AgencyLists
 from gateway.ports.backfills import Backfills
 from gateway.ports.copies import Copies, Server
+from gateway.ports.documents import Register
 from gateway.ports.failures import Failures
 from gateway.ports.peers import Peers
 from gateway.ports.replays import Replays
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "agency_lists_of",
     "backfills_of",
     "copies_of",
     "failures_and_replays",
@@ -35,6 +38,7 @@ __all__ = [
     "open_ledger",
     "open_spool",
     "peers_of",
+    "register_of",
     "retention_of",
     "server_of",
     "stand_in",
@@ -131,6 +135,28 @@ def backfills_of(ledger: Ledger) -> Backfills:
     from gateway.store.postgres import backfills
 
     return backfills.backfills_of(ledger)
+
+
+def agency_lists_of(ledger: Ledger) -> AgencyLists:
+    """What keeps lists of agencies, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import agency_lists as embedded
+
+        return embedded.agency_lists_of(ledger)
+    from gateway.store.postgres import agency_lists
+
+    return agency_lists.agency_lists_of(ledger)
+
+
+def register_of(ledger: Ledger) -> Register:
+    """The register of documents, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import documents as embedded
+
+        return embedded.register_of(ledger)
+    from gateway.store.postgres import documents
+
+    return documents.register_of(ledger)
 
 
 def peers_of(ledger: Ledger) -> Peers:

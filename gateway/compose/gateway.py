@@ -18,7 +18,8 @@ from gateway.api.door import port_taken
 from gateway.api.listener import GuardedSite
 from gateway.api.siblings import Siblings
 from gateway.compose.asked import operate_on
-from gateway.compose.choices import open_ledger, open_spool
+from gateway.compose.choices import agency_lists_of, open_ledger, open_spool
+from gateway.compose.lists import ListsInForce
 from gateway.compose.picture import built_in_catalog, picture_of
 from gateway.compose.wiring import Steps
 from gateway.config.settings import Settings
@@ -35,6 +36,9 @@ _SWEEP_EVERY: Final = 1.0
 _WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
 _RETIRE_EVERY: Final = 3600.0
+#: How often it is looked whether a system's list of agencies is due.
+_DIRECTORY_EVERY: Final = 60.0
+_UNMATCHED_EVERY: Final = 60.0
 #: How often processes on one ledger look at what the others found out and granted.
 _SHARE_EVERY: Final = 1.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
@@ -51,6 +55,7 @@ class Gateway(Steps):
     """A gateway of one process: ``start`` it, ``stop`` it."""
 
     built_in: Catalog = field(default_factory=built_in_catalog)
+    lists: ListsInForce | None = None
     #: Where the processes that share this one's port meet; None where it has a port of its own.
     family: Path | None = None
     siblings: Siblings = field(init=False)
@@ -78,10 +83,11 @@ class Gateway(Steps):
         try:
             built_in = built_in_catalog()
             version, rows = await ledger.registry()
-            picture = picture_of(settings, version, rows, built_in)
+            lists = ListsInForce(agency_lists_of(ledger))
+            picture = picture_of(settings, version, rows, built_in, await lists.now())
             opened = cls(
                 settings, ledger, keyring, clock or SystemClock(), open_spool(settings), picture,
-                built_in=built_in, family=family,
+                built_in=built_in, lists=lists, family=family,
             )  # fmt: skip
         except BaseException:
             await ledger.close()
@@ -98,6 +104,7 @@ class Gateway(Steps):
             operations=self.operations,
             operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
             requests=self.requests,
+            proposals=self.proposals,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -143,7 +150,9 @@ class Gateway(Steps):
             (_REGISTRY_EVERY, self._look_at_registry),
             (_UPLOADS_EVERY, self._leading(self.uploads.sweep)),
             (_COLLECT_EVERY, self._leading(self.collect.once)),
+            (_UNMATCHED_EVERY, self._leading(self.unmatched.once)),
             (_RETIRE_EVERY, self.retire.once),
+            (_DIRECTORY_EVERY, self._leading(self.sync.once)),
         ]
         if (peers := self.company.peers) is not None:
             self.accept.paces.begin_sharing()
@@ -207,7 +216,8 @@ class Gateway(Steps):
         """Take the registry as it is now."""
         version, rows = await self.ledger.registry()
         try:
-            self.picture = picture_of(self.settings, version, rows, self.built_in)
+            lists = () if self.lists is None else await self.lists.now()
+            self.picture = picture_of(self.settings, version, rows, self.built_in, lists)
         except Misconfigured as error:
             log.error("registry.unreadable", version=version, detail=str(error))  # noqa: TRY400 - told by its words
             return

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 import gateway
 from gateway.compose.asked import operations_on, requests_on
-from gateway.compose.choices import open_broker, peers_of, retention_of
+from gateway.compose.choices import agency_lists_of, open_broker, peers_of, register_of, retention_of
 from gateway.compose.picture import Picture
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
+from gateway.core.documents.registrar import Registrar
 from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
+from gateway.ports.documents import Register
 from gateway.relay.accept import Accept
 from gateway.relay.backfill import Backfill
 from gateway.relay.collect import Collect
@@ -21,14 +23,18 @@ from gateway.relay.dispatch import Dispatch
 from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
+from gateway.relay.proposals import Proposals
 from gateway.relay.pull import Pull
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
 from gateway.relay.retire import Retire
+from gateway.relay.second_way import SecondWay
 from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
+from gateway.relay.sync import Sync
 from gateway.relay.translate import Translate
+from gateway.relay.unmatched import Unmatched
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.relay.watch import Watch
 from gateway.store.scratch import Scratch
@@ -66,6 +72,10 @@ class Steps:
     backfill: Backfill = field(init=False)
     replay: Replay = field(init=False)
     retire: Retire = field(init=False)
+    proposals: Proposals = field(init=False)
+    sync: Sync = field(init=False)
+    register: Register = field(init=False)
+    unmatched: Unmatched = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises Misconfigured where the broker's URL cannot be used."""
@@ -86,8 +96,9 @@ class Steps:
         self.outages = outages = Outages(ledger)
         self.tongues = Tongues(settings.adapter_folders, self._context)
         self.accept = Accept(
-            ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock
-        )
+            ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
+            line_of=Registrar().line,
+        )  # fmt: skip
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce)
         self.dispatch = Dispatch(
             ledger=ledger, broker=broker, directory=directory, adapter_of=self.tongues.of,
@@ -95,8 +106,8 @@ class Steps:
             outages=outages, clock=clock, owner=f"push:{settings.system}:{process}", on_announced=self.pull.notify,
         )  # fmt: skip
         self.collect = Collect(
-            ledger, self.spool, self.accept, directory, self.tongues.of, self.tongues.collects, clock,
-            settings.file_limit,
+            ledger, self.spool, SecondWay(self.accept, directory), directory, self.tongues.of, self.tongues.collects,
+            clock, settings.file_limit,
         )  # fmt: skip
         report = Report(ledger, self.accept, directory, clock)
         self.sweep = Sweep(
@@ -118,6 +129,12 @@ class Steps:
             ledger, retention_of(ledger), settings.ages, clock, f"retention:{process}", self.company.leads
         )
         self.scratch = Scratch(settings.data / "scratch")
+        self.register = register_of(ledger)
+        self.unmatched = Unmatched(self.register, clock, settings.status_wait, f"register:{process}")
+        self.proposals = Proposals(agency_lists_of(ledger), directory, clock)
+        self.sync = Sync(
+            self.proposals, directory, self.tongues.of, self.tongues.lists_agencies, clock, settings.directory_every
+        )
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit))
 

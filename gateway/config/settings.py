@@ -21,6 +21,7 @@ from gateway.config.storage import Storage, judge_storage, storage_of
 from gateway.config.whereabouts import EMBEDDED, judge_whereabouts, scheme_of, with_password, with_user_of
 from gateway.core.codes import split_system
 from gateway.core.faults import Misconfigured, Text
+from gateway.core.moments import parse_duration
 from gateway.core.retention import Ages
 
 FILE: Final = "lgsp.toml"
@@ -84,6 +85,10 @@ class Settings:
     ages: Ages = field(default_factory=Ages)
     #: How files are scanned for malware and looked into for signatures.
     checks: Checks = field(default_factory=Checks)
+    #: How often systems that keep a list of agencies are asked for it (seconds); 0 for never.
+    directory_every: float = 86400.0
+    #: How long a status waits for the document that it reports on (seconds).
+    status_wait: float = 72 * 3600.0
     log_level: LogLevel = "info"
     #: For kill tests: die at the so-many-th visit to this write point.
     kill_at: tuple[str, int] | None = None
@@ -232,6 +237,8 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         storage=storage_of(partial(_value, values), folder),
         ages=ages_of(partial(_value, values)),
         checks=checks_of(partial(_value, values)),
+        directory_every=parse_duration(_value(values, "directory", "sync")) or 0.0,
+        status_wait=parse_duration(_value(values, "documents", "status_wait")) or 0.0,
         log_level=level,
         kill_at=kill_at,
     )

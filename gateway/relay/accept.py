@@ -11,13 +11,15 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from gateway.checkpoints import reach
 from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery, new_delivery
 from gateway.core.directory import Directory, System
+from gateway.core.documents.entry import DocumentEntry
+from gateway.core.documents.matching import Served
 from gateway.core.envelope import (
     Event,
     check_attributes,
@@ -62,6 +64,21 @@ class _Sound(NamedTuple):
 
 #: A message that is to be kept, or a judgement that is not.
 _Case = NewMessage | Judged
+#: The line of a message in the register of documents: of an event, to whom it goes, by the directory, now.
+LineOf = Callable[[Event, Sequence[Route], Directory, float], DocumentEntry | None]
+
+
+def no_line(_: Event, __: Sequence[Route], ___: Directory, ____: float) -> DocumentEntry | None:
+    """Nothing is said of documents."""
+    return None
+
+
+class Declined(NamedTuple):
+    """An event that was offered and not kept, the message that it would have been, and who was sent it before."""
+
+    event: Event
+    message: NewMessage
+    served: Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,7 @@ class Accept:
     refusals: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     paces: Paces = field(default_factory=Paces)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    line_of: LineOf = no_line
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting.
@@ -106,6 +124,35 @@ class Accept:
         The same ``origin_digest`` (hex SHA-256 of the bytes as the agency wrote them) is the same message.
         """
         now = self.clock.now()
+        case = self._sealed(system, members, origin_digest, now)
+        if isinstance(case, Fault):
+            return await self._refused(system, case)
+        return (await self._settled([case[0]], now, system.name))[0]
+
+    async def offer(
+        self, system: System, members: Mapping[str, Any], origin_digest: str
+    ) -> Accepted | Declined | Fault:
+        """Accept an event like :meth:`for_system`, but no document that was sent before to any of those it would go to.
+
+        The ledger judges as it keeps the message, so of two ways at the same moment one is the second.
+        """
+        now = self.clock.now()
+        case = self._sealed(system, members, origin_digest, now)
+        if isinstance(case, Fault):
+            return await self._refused(system, case)
+        message, event = case
+        if not isinstance(message, NewMessage) or event is None:
+            return (await self._settled([message], now, system.name))[0]
+        reach("accept.judged")
+        (said,) = await self.ledger.accept_many([replace(message, unless_served=True)])
+        reach("accept.kept")
+        if isinstance(said, Served):
+            return Declined(event, message, said)
+        return (await self._told([message], [_answer(said, message)], now, system.name))[0]
+
+    def _sealed(
+        self, system: System, members: Mapping[str, Any], origin_digest: str, now: float
+    ) -> tuple[_Case, Event | None] | Fault:
         directory = self.directory()
         try:
             _check_sealing(system, members, directory)
@@ -114,9 +161,9 @@ class Accept:
             sealed = seal(event, signer)
             check_size(sealed)
         except Fault as fault:
-            return await self._refused(system, fault)
+            return fault
         judged = Judge(directory, self.catalog()).unsigned(system, event, origin_digest, now)
-        return (await self._settled([self._case(judged, sealed, now)], now, system.name))[0]
+        return self._case(judged, sealed, now), judged.event
 
     async def _refused(self, system: System, fault: Fault) -> Fault:
         await self._note([(Judged(source=system, fault=fault), fault)], self.clock.now(), system.name)
@@ -148,7 +195,13 @@ class Accept:
         kept = iter(await self.ledger.accept_many(messages) if messages else ())
         reach("accept.kept")
         answers = [_answer(next(kept), case) if isinstance(case, NewMessage) else next(others) for case in cases]
-        self._announce(messages)
+        return await self._told(cases, answers, now, address)
+
+    async def _told(
+        self, cases: Sequence[_Case], answers: list[Accepted | Fault], now: float, address: str
+    ) -> list[Accepted | Fault]:
+        """Wake whoever is to deliver, and note what was refused; the answers."""
+        self._announce([case for case in cases if isinstance(case, NewMessage)])
         refused = [(case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Fault)]
         if refused:
             await self._note(refused, now, address)
@@ -183,7 +236,7 @@ class Accept:
         return expired_fault()
 
     def _message(self, sound: _Sound, now: float) -> NewMessage:
-        event = sound.event
+        event, directory = sound.event, self.directory()
         digest = digest_of(sound.raw)
         recipients = tuple([each.system.name for each in sound.routes])
         payload = payload_bytes(
@@ -195,7 +248,7 @@ class Accept:
                 type=event.type,
                 to=recipients,
                 at=now,
-                gateway=self.directory().gateway,
+                gateway=directory.gateway,
             )
         )
         return NewMessage(
@@ -215,6 +268,7 @@ class Accept:
             deliveries=tuple([self._delivery(sound, each, now) for each in sound.routes]),
             files=sound.files,
             is_own=sound.is_own,
+            entry=None if sound.is_own else self.line_of(event, sound.routes, directory, now),
         )
 
     def _delivery(self, sound: _Sound, to: Route, now: float) -> Delivery:
@@ -287,6 +341,8 @@ def _name(system: System | None) -> str | None:
 def _answer(said: Acceptance, message: NewMessage) -> Accepted | Fault:
     if isinstance(said, Accepted):
         return said
+    if isinstance(said, Served):
+        raise TypeError("only what is offered may have been served before")
     return _missing(said.digests) if isinstance(said, FilesMissing) else _conflict(message.id)
 
 

@@ -1,6 +1,7 @@
 """Fetching from agencies that cannot send: list, keep files, seal for them, accept, settle; safe at any crash.
 
-The id follows from the bytes as the agency wrote them, so an item collected twice is one message.
+The id follows from the bytes as the agency wrote them, so an item collected twice is one message. A document that came
+before by another way goes only to those who have not got it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gateway.core.content import PIECE, Content
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Busy, Fault, Rejected, Text
 from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
-from gateway.relay.accept import Accept
+from gateway.relay.second_way import AlreadyServed, SecondWay
 
 BATCH: Final = 50
 _GRANT_TRIES: Final = 3
@@ -33,7 +34,7 @@ class Collect:
 
     ledger: Ledger
     spool: Spool
-    accept: Accept
+    second_way: SecondWay
     directory: Callable[[], Directory]
     adapter_of: Callable[[System], Adapter]
     collects: Callable[[System], bool]
@@ -85,10 +86,13 @@ class Collect:
             return 1
         reach("collect.files-kept")
         members = {**item.event, "source": system.name}
-        answer = await self.accept.for_system(system, members, item.origin)
+        answer = await self.second_way.take(system, members, item.origin)
         reach("collect.accepted")
         if isinstance(answer, Busy):
             return 0
+        if isinstance(answer, AlreadyServed):
+            await self._known(system, adapter, item.token, answer)
+            return 1
         if isinstance(answer, Fault):
             await self._refused(system, adapter, item.token, answer.problem, _told(answer))
             return 1
@@ -100,6 +104,13 @@ class Collect:
             warnings=[warning.en for warning in item.warnings],
         )
         return 1
+
+    async def _known(self, system: System, adapter: Adapter, token: str, answer: AlreadyServed) -> None:
+        """Everybody has the document by another way: the item is taken, and no message is made of it."""
+        details = {"item": token[:200], "document": answer.key, "agencies": list(answer.agencies[:50])}
+        await self.ledger.audit([AuditRow(self.clock.now(), system.name, "item.known", details)])
+        await adapter.settle(token, None)
+        log.info("item.known", agency=system.name, document=answer.key)
 
     async def _refused(self, system: System, adapter: Adapter, token: str, reason: str, detail: Text) -> None:
         """The refusal is in the audit (accept writes its own) and back with the agency, in words."""
