@@ -21,6 +21,7 @@ from gateway.core.faults import Busy
 from gateway.ports import Adapter, Broker, Claim, Clock, Ledger
 from gateway.relay.attempt import TOO_LATE, Trial, Tried
 from gateway.relay.endings import AGAIN, Endings
+from gateway.relay.inspect import Inspect
 from gateway.relay.names import Names
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
@@ -59,6 +60,8 @@ class Dispatch:
     owner: str
     on_announced: Callable[[frozenset[str]], None]
     concurrency: int = FULL_WIDTH
+    #: Says what may not be handed over on account of its files; None where nobody does.
+    inspect: Inspect | None = None
     #: The moment at which to look at all recipients again, whatever is announced.
     _look_at: float = 0.0
     _busy: Counter[str] = field(default_factory=Counter)
