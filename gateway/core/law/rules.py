@@ -97,12 +97,12 @@ class Law:
         """When the rule's term ends that began at ``since``."""
         return rule.term(priority).after(since, self.calendar)
 
-    def lateness(self, entry: DocumentEntry, *, priority: int, at: float) -> Late | None:
-        """Whether a document that its issuer sent itself came later than it had to; None where it came in time.
+    def lateness(self, entry: DocumentEntry, *, source: str, priority: int, at: float) -> Late | None:
+        """Whether a document that came ``at`` from agency ``source`` came later than it had to; None where in time.
 
-        Nothing can be said of one whose day is not known, or that somebody else passes on.
+        Nothing can be said of one whose day is not known, or that somebody else than its issuer passes on.
         """
-        if entry.kind == "status" or entry.issued_on is None or entry.reporter != entry.issuer:
+        if entry.is_status or entry.issued_on is None or source != entry.issuer:
             return None
         late = self.dispatch(entry.issued_on, priority=priority, at=at)
         return late if late is not None and late.due < at else None
