@@ -35,6 +35,19 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
             " discarded; where the recipient's software is wrong, they mend it.",
         ),
     ),
+    "signature": Explanation(
+        Text(
+            "Trục giữ lại vì chữ ký trong tệp kèm theo có vấn đề, và đơn vị nhận muốn như vậy (signatures = block).",
+            "The bus withheld it: a signature inside a file is bad, and the recipient wants such messages kept away"
+            " (signatures = block).",
+        ),
+        _then_replay(
+            "Xem tệp: lgsp inspect SHA256. Nếu văn bản sai thì bên gửi ký lại và gửi thông điệp mới; nếu trust/ thiếu"
+            " chứng thư gốc hoặc CRL thì bổ sung rồi chạy lgsp inspect SHA256 --again.",
+            "Look at the file: lgsp inspect SHA256. Where the document is wrong, the sender signs it anew and sends a"
+            " new message; where trust/ lacks a root or a list, add it and run lgsp inspect SHA256 --again.",
+        ),
+    ),
     "too-large": Explanation(
         Text("Bên nhận không nhận thông điệp lớn như vậy (413).", "The message is too large for the recipient (413)."),
         _then_replay(

@@ -75,11 +75,12 @@ _OF_STATUS: Final = {
 }  # fmt: skip
 _REFUSED: Final = {413: "too-large", 415: "unsupported"}
 #: What is refused for good before the far side was asked.
-_BY_WORDS_ALONE: Final = frozenset({"untranslatable", "unwritable", "too-large"})
+_BY_WORDS_ALONE: Final = frozenset({"untranslatable", "unwritable", "too-large", "signature"})
 #: What an attempt without a status said -> class; the first that fits.
 _OF_WORDS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
+        (r"^signature: (invalid|revoked|unknown-signer|expired|unsigned|not-checked)\b", "signature"),
         (r"gateway ended during", "poison"),
         (r"no rules lead|rules from .* give invalid data", "untranslatable"),
         (r"no longer registered", "unregistered"),

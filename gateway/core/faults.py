@@ -116,6 +116,10 @@ class PermanentFailure(DeliveryFailure):
     """The agency will never take this message."""
 
 
+class Withheld(PermanentFailure):
+    """The bus itself does not hand it over, as the agency wants it; ``detail`` is what the sender is told."""
+
+
 class DestinationGone(TransientFailure):
     """The agency asks for no further deliveries (HTTP 410): hold the destination, tell its operator."""
 

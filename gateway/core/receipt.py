@@ -36,12 +36,14 @@ def receipt_payload(
     delivery: str | None = None,
     delivered_digest: str | None = None,
     cause: str | None = None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """The members of a receipt; ``digest`` as ``sha-256:HEX`` of the original envelope, absent members left out."""
     members: dict[str, Any] = {"receipt": outcome, "id": id, "digest": digest, "source": source, "type": type}
     members["to"] = list(to)
     optional = {
-        "recipient": recipient, "delivery": delivery, "delivered_digest": delivered_digest, "cause": cause
+        "recipient": recipient, "delivery": delivery, "delivered_digest": delivered_digest, "cause": cause,
+        "reason": reason,
     }  # fmt: skip
     members.update({name: value for name, value in optional.items() if value is not None})
     members["at"] = format_moment(at)

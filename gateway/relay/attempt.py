@@ -18,7 +18,7 @@ from gateway.core.carrying import carried
 from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
-from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure, Withheld
 from gateway.core.moments import day_of
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.core.unread import Unread
@@ -76,7 +76,7 @@ class Trial:
             if system is None:
                 raise TransientFailure("the system is no longer registered")
             if self.inspect is not None and (why := await self.inspect.refusal(claim.delivery.message, system)):
-                raise PermanentFailure(why)
+                raise Withheld(why)
             wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
             rendered = await self.translate.render(claim, wish.version)
             reach("dispatch.rendered")
@@ -86,7 +86,10 @@ class Trial:
             handed = await self.adapter_of(system).deliver(parcel)
             reach("dispatch.handed-over")
         except PermanentFailure as failure:
-            return self._tried(claim, Refused(), started, "refused", status=failure.status, detail=failure.detail)
+            reason = failure.detail if isinstance(failure, Withheld) else None
+            return self._tried(
+                claim, Refused(), started, "refused", status=failure.status, detail=failure.detail, reason=reason
+            )
         except DestinationGone as failure:
             return self._gone(claim, started, failure)
         except Busy:
@@ -175,6 +178,7 @@ class Trial:
         detail: str | None = None,
         delivered_digest: str | None = None,
         proof: bytes | None = None,
+        reason: str | None = None,
         failure: TransientFailure | DestinationGone | None = None,
     ) -> Tried:
         ended = max(self.clock.now(), started)
@@ -188,5 +192,6 @@ class Trial:
             attempt=attempt,
             delivered_digest=delivered_digest,
             proof=proof,
+            reason=reason,
         )
         return Tried(claim, change, attempt, failure)

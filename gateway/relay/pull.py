@@ -14,7 +14,7 @@ import structlog
 from gateway.core.agreement import Subscription
 from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal, State
 from gateway.core.directory import System
-from gateway.core.faults import Busy, IllegalStep, PermanentFailure
+from gateway.core.faults import Busy, IllegalStep, PermanentFailure, Withheld
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
 from gateway.relay.inspect import Inspect
 from gateway.relay.proof import Proofs
@@ -93,7 +93,7 @@ class Pull:
             try:
                 text = (await self._body(claim, system)).decode("utf-8")
             except PermanentFailure as failure:
-                given_back.append(self._refused(claim, failure.detail))
+                given_back.append(self._refused(claim, failure))
                 continue
             except Busy:
                 # The ledger was away for a moment, which says nothing about this one.
@@ -115,15 +115,16 @@ class Pull:
 
     async def _body(self, claim: Claim, system: System) -> bytes:
         if self.inspect is not None and (why := await self.inspect.refusal(claim.delivery.message, system)):
-            raise PermanentFailure(why)
+            raise Withheld(why)
         wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
         return (await self.translate.render(claim, wish.version)).body(wish.format)
 
-    def _refused(self, claim: Claim, detail: str) -> Change:
+    def _refused(self, claim: Claim, failure: PermanentFailure) -> Change:
         now = self.clock.now()
-        attempt = Attempt(claim.delivery.attempts + 1, now, now, "refused", None, detail)
+        attempt = Attempt(claim.delivery.attempts + 1, now, now, "refused", None, failure.detail)
+        reason = failure.detail if isinstance(failure, Withheld) else None
         origin = Origin(claim.id, claim.digest, claim.type, claim.recipients)
-        return self.settlement.change(claim.delivery, Refused(), origin, at=now, attempt=attempt)
+        return self.settlement.change(claim.delivery, Refused(), origin, at=now, attempt=attempt, reason=reason)
 
     async def settle(
         self,

@@ -37,10 +37,12 @@ class Settlement:
         attempt: Attempt | None = None,
         delivered_digest: str | None = None,
         proof: bytes | None = None,
+        reason: str | None = None,
     ) -> Change:
         """The step of ``before`` under ``signal``; raises IllegalStep.
 
-        ``delivered_digest`` (``sha-256:HEX``) where something else than the original envelope went out.
+        ``delivered_digest`` (``sha-256:HEX``) where something else than the original envelope went out; ``reason``
+        where the bus itself has one that the sender is to know.
         """
         after = before.after(signal)
         outcome = OUTCOMES.get(after.state)
@@ -60,6 +62,7 @@ class Settlement:
             delivery=before.id,
             delivered_digest=delivered_digest,
             cause=after.cause,
+            reason=reason,
             at=at,
             gateway=directory.gateway,
         )
