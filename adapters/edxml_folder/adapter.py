@@ -13,13 +13,13 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from adapters.edxml_folder.folder import Item, Outbox, put
 from adapters.edxml_folder.reason import refusal_note
-from gateway.core.content import InMemory, whole
+from gateway.core.content import InMemory
 from gateway.core.documents.item import Sender, collected
-from gateway.core.documents.outgoing import Outgoing
+from gateway.core.documents.outgoing import Made, Outgoing
 from gateway.core.edxml.parse import Limits
 from gateway.core.faults import Misconfigured, Text, TimedOut, TransientFailure
 from gateway.core.moments import day_of
@@ -27,7 +27,8 @@ from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncolle
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = True
-#: A network folder may hang; nobody waits longer than this (seconds).
+#: A network folder may hang; nobody waits longer than this (seconds). What takes longer goes on meanwhile, and the
+#: next try waits for it instead of beginning again: a large file on a slow line arrives in the end.
 PATIENCE: Final = 18.0
 #: A round ends when it holds so many bytes of files.
 _ROUND: Final = 64 << 20
@@ -44,40 +45,50 @@ class EdxmlFolder:
         """``context.settings`` have passed the schema beside this file."""
         settings = context.settings
         largest = int(settings.get("max_mebibytes", 64)) * _MEBIBYTE
-        limits = Limits(size=largest)
+        limits = Limits(size=largest, unpacked=max(largest, Limits().unpacked))
         self._context = context
         self._largest = largest
         self._outgoing = Outgoing(context.open_file, limits, context.new_sink)
         self._inbox = context.folder / str(settings["inbox"])
         self._sender = Sender(context.system.name, settings.get("confidentiality") == "none", limits)
         still = float(settings.get("settle_seconds", 1))
-        self._outbox = Outbox(context.folder / str(settings["outbox"]), still, largest, context.now)
+        self._outbox = Outbox(context.folder / str(settings["outbox"]), still, largest, context.now, context.new_sink)
+        #: Deliveries that are being written, and the round of collecting that is under way.
+        self._puts: dict[str, asyncio.Future[HandedOver]] = {}
+        self._round: asyncio.Future[list[Collected | Uncollectable]] | None = None
         # Threads of its own: a network folder that hangs must not stop anybody else's work.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"edxml {context.system.name}")
 
     async def deliver(self, parcel: Parcel) -> HandedOver:
         """Put one file into the agency's folder, named by the delivery: a repeat takes its own place."""
+        put = self._puts.get(parcel.delivery)
+        if put is None:
+            put = self._puts[parcel.delivery] = self._begun(lambda: self._put(parcel))
+            put.add_done_callback(lambda done: self._has_put(parcel.delivery, done))
         try:
-            await self._run(lambda: self._put(parcel))
+            return await _within_patience(put)
         except TimeoutError:
             raise TimedOut(f"the folder {self._name('inbox')} did not answer within {PATIENCE:g} s") from None
         except OSError as error:
             raise TransientFailure(f"the folder {self._name('inbox')} cannot be written: {_told(error)}") from None
-        return HandedOver()
 
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:
         """The finished files in the agency's folder, oldest first; raises TransientFailure where it is not there."""
+        gathering = self._round = self._round or self._begun(lambda: self._gather(limit))
         try:
-            return await self._run(lambda: self._gather(limit))
+            return await _within_patience(gathering)
         except TimeoutError:
             raise TimedOut(f"the folder {self._name('outbox')} did not answer within {PATIENCE:g} s") from None
         except OSError as error:
             raise TransientFailure(f"the folder {self._name('outbox')} cannot be read: {_told(error)}") from None
+        finally:
+            if gathering.done():
+                self._round = None
 
     async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
         """Move the file to ``.done/DAY/``, or to ``.refused/`` with a note that says who must do what."""
         try:
-            await self._run(lambda: self._settle(token, refusal))
+            await _within_patience(self._begun(lambda: self._settle(token, refusal)))
         except TimeoutError:
             raise TimedOut(f"the folder {self._name('outbox')} did not answer within {PATIENCE:g} s") from None
         except OSError as error:
@@ -87,9 +98,13 @@ class EdxmlFolder:
         """Let the threads go; one that hangs in a dead network folder is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _Result]) -> _Result:
-        async with asyncio.timeout(PATIENCE):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    def _begun(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _has_put(self, delivery: str, done: asyncio.Future[Any]) -> None:
+        del self._puts[delivery]
+        if not done.cancelled():
+            done.exception()  # nobody may be waiting for it any more
 
     def _name(self, folder: str) -> str:
         return str(self._context.settings[folder])
@@ -111,10 +126,8 @@ class EdxmlFolder:
         if item.content is None:
             return Uncollectable(item.token, "too-large", _too_large(self._largest))
         name = item.name[:500]
-        content, now = InMemory(item.content), self._context.now()
-        return collected(
-            content, name=name, token=item.token, sender=self._sender, now=now, new_sink=self._context.new_sink
-        )
+        sink, now = self._context.new_sink, self._context.now()
+        return collected(item.content, name=name, token=item.token, sender=self._sender, now=now, new_sink=sink)
 
     def _settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
         now = self._context.now()
@@ -124,17 +137,24 @@ class EdxmlFolder:
             reason, detail = refusal
             self._outbox.refuse(token, refusal_note(token.rpartition("#")[0], reason, detail, now))
 
-    def _put(self, parcel: Parcel) -> None:
-        name, content = self._file(parcel)
-        put(self._inbox, name, content)
+    def _put(self, parcel: Parcel) -> HandedOver:
+        name, made = self._file(parcel)
+        put(self._inbox, name, made.content)
+        return HandedOver(reference=made.reference)
 
-    def _file(self, parcel: Parcel) -> tuple[str, bytes]:
+    def _file(self, parcel: Parcel) -> tuple[str, Made]:
         """The file for a parcel: an .edxml, or the record of an outcome; raises PermanentFailure for anything else."""
         stem = file_stem(parcel.delivery)
         if str(parcel.event.get("type")).startswith("receipt."):
             told = json.dumps(dict(parcel.event), ensure_ascii=False, indent=2)
-            return f"{stem}.receipt.json", told.encode() + b"\n"
-        return f"{stem}.edxml", whole(self._outgoing.edxml(parcel))
+            return f"{stem}.receipt.json", Made(InMemory(told.encode() + b"\n"), is_as_it_came=False)
+        return f"{stem}.edxml", self._outgoing.made(parcel)
+
+
+async def _within_patience(work: asyncio.Future[_Result]) -> _Result:
+    """What comes of it; raises TimeoutError after PATIENCE, and it goes on."""
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.shield(work)
 
 
 def file_stem(delivery: str) -> str:

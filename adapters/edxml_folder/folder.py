@@ -7,13 +7,15 @@ still; what is settled is moved by a rename, so that a crash leaves it on one si
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from gateway.core.content import Content, InMemory, MemorySink, NewSink, Scales, Sink, pieces, pieces_of
 
 _UNFINISHED: Final = (".tmp", ".part")
 _DONE: Final = ".done"
@@ -27,12 +29,12 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A finished file: its name, its token for ``settle``, and its bytes; None where it is too large or no file."""
+    """A finished file: its name, its token for ``settle``, and a copy of it; None where it is too large or no file."""
 
     name: str
     token: str
     size: int
-    content: bytes | None
+    content: Content | None
     is_file: bool
 
 
@@ -45,6 +47,8 @@ class Outbox:
     settle_seconds: float
     largest: int
     now: Callable[[], float]
+    #: Takes a copy of each file, so that nothing the agency does to it meanwhile can make two of it.
+    new_sink: NewSink = MemorySink
     _seen: dict[str, tuple[Stamp, float]] = field(default_factory=dict)
     #: What a token's file was when it was read: while it still is, it need not be read again to be sure.
     _read: dict[str, Stamp] = field(default_factory=dict)
@@ -58,7 +62,7 @@ class Outbox:
                 continue
             # A file that cannot be read, or moved under our hands, is looked at again in the next round.
             with contextlib.suppress(OSError):
-                content = _content(self.path / name, stamp)
+                content = _copied(self.path / name, stamp, self.new_sink())
                 if content is not None:
                     token = _token(name, _mark(content))
                     self._read[token] = stamp
@@ -106,7 +110,7 @@ class Outbox:
         target = _free(folder, _shown(name), token.rpartition("#")[2])
         if note is not None:
             # The reason first: whoever finds a refused file finds why.
-            put(folder, f"{target.name}.reason.txt", note)
+            put(folder, f"{target.name}.reason.txt", InMemory(note))
         os.replace(self.path / name, target)  # noqa: PTH105 - a rename that takes the place of the same bytes
         self._read.pop(token, None)
 
@@ -127,11 +131,11 @@ class Outbox:
             return name
         if not stat.S_ISREG(state.st_mode) or state.st_size > self.largest:
             return None
-        content = _content(self.path / name, stamp)
+        content = _copied(self.path / name, stamp, Scales())
         return name if content is not None and _mark(content) == mark else None
 
 
-def put(folder: Path, name: str, content: bytes) -> None:
+def put(folder: Path, name: str, content: Content) -> None:
     """Write ``content`` as ``name`` into ``folder``: whole or not at all, on disk when this returns.
 
     A file that already holds these bytes is left alone. Raises OSError where the folder is not there or full.
@@ -141,16 +145,23 @@ def put(folder: Path, name: str, content: bytes) -> None:
     target = folder / name
     with contextlib.suppress(OSError):
         state = os.lstat(target)
-        if stat.S_ISREG(state.st_mode) and state.st_size == len(content) and target.read_bytes() == content:
-            return
+        if stat.S_ISREG(state.st_mode) and state.st_size == content.size:
+            there = _copied(target, _stamp(state), Scales())
+            if there is not None and there.sha256 == content.sha256:
+                return
     unfinished = folder / f".{name}.tmp"
     with contextlib.suppress(FileNotFoundError):
         unfinished.unlink()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(unfinished, flags, 0o660), "wb") as file:
-        file.write(content)
+        for piece in pieces(content):
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+        ours = os.fstat(file.fileno())
+    if os.lstat(unfinished).st_ino != ours.st_ino:
+        # Another gateway began anew when this one seemed to have stopped: what stands there now is not whole.
+        raise OSError(errno.EBUSY, "another gateway writes the same file")
     os.replace(unfinished, target)  # noqa: PTH105 - the rename is the point
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -163,16 +174,22 @@ def _stamp(state: os.stat_result) -> Stamp:
     return (state.st_size, state.st_mtime_ns, state.st_ino)
 
 
-def _content(path: Path, stamp: Stamp) -> bytes | None:
-    """The bytes of the file as it was when it got this stamp; None where it is not that file any more."""
+def _copied(path: Path, stamp: Stamp, sink: Sink) -> Content | None:
+    """A copy, in ``sink``, of the file as it was when it got this stamp; None where it is not that file any more."""
     # Not blocking, not following: whatever was put in its place meanwhile must not hold us up or lead us away.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or _stamp(state) != stamp:
             return None
-        content = file.read(stamp[0] + 1)
-        return content if len(content) == stamp[0] and _stamp(os.fstat(handle)) == stamp else None
+        size = 0
+        for piece in pieces_of(file):
+            size += len(piece)
+            # What grows while it is read must not make us read for ever.
+            if size > stamp[0]:
+                return None
+            sink.write(piece)
+        return sink.done() if size == stamp[0] and _stamp(os.fstat(handle)) == stamp else None
 
 
 def _shown(name: str) -> str:
@@ -184,8 +201,8 @@ def _token(name: str, mark: str) -> str:
     return f"{_shown(name)}#{mark}"
 
 
-def _mark(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_MARK]
+def _mark(content: Content) -> str:
+    return content.sha256[:_MARK]
 
 
 def _quick_mark(stamp: Stamp) -> str:

@@ -108,15 +108,20 @@ class Scales:
 def pieces(content: Content) -> Iterator[bytes]:
     """The bytes in order, PIECE at a time; only the last may be shorter."""
     with content.open() as file:
-        while piece := file.read(PIECE):
-            while len(piece) < PIECE and (more := file.read(PIECE - len(piece))):
-                piece += more
-            yield piece
+        yield from pieces_of(file)
 
 
-def poured(content: Content, sink: Sink) -> Content:
-    """The same bytes again, in ``sink``."""
-    for piece in pieces(content):
+def pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    """What is left of an open file, as above."""
+    while piece := file.read(PIECE):
+        while len(piece) < PIECE and (more := file.read(PIECE - len(piece))):
+            piece += more
+        yield piece
+
+
+def poured(file: BinaryIO, sink: Sink) -> Content:
+    """What is left of an open file, in ``sink``."""
+    for piece in pieces_of(file):
         sink.write(piece)
     return sink.done()
 

@@ -614,15 +614,15 @@ def test_a_file_is_put_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
         real(source, target)
 
     monkeypatch.setattr(os, "replace", look)
-    put(tmp_path, "a.edxml", b"whole")
-    put(tmp_path, "a.edxml", b"whole")
+    put(tmp_path, "a.edxml", InMemory(b"whole"))
+    put(tmp_path, "a.edxml", InMemory(b"whole"))
     assert seen == [{".a.edxml.tmp": b"whole"}]
     assert (tmp_path / "a.edxml").read_bytes() == b"whole"
 
 
 def test_what_a_crash_left_half_written_is_written_over(tmp_path: Path) -> None:
     (tmp_path / ".a.edxml.tmp").write_bytes(b"ha")
-    put(tmp_path, "a.edxml", b"whole")
+    put(tmp_path, "a.edxml", InMemory(b"whole"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.edxml"]
 
 
@@ -630,7 +630,7 @@ def test_a_link_that_waits_under_the_name_is_replaced_and_not_followed(tmp_path:
     (tmp_path / "victim").write_bytes(b"untouched")
     for name in ("a.edxml", ".a.edxml.tmp"):
         (tmp_path / name).symlink_to(tmp_path / "victim")
-    put(tmp_path, "a.edxml", b"whole")
+    put(tmp_path, "a.edxml", InMemory(b"whole"))
     assert (tmp_path / "victim").read_bytes() == b"untouched"
     assert (tmp_path / "a.edxml").read_bytes() == b"whole"
     assert not (tmp_path / "a.edxml").is_symlink()
@@ -639,4 +639,4 @@ def test_a_link_that_waits_under_the_name_is_replaced_and_not_followed(tmp_path:
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a"])
 def test_a_path_is_no_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="must not be a path"):
-        put(tmp_path, name, b"")
+        put(tmp_path, name, InMemory(b""))

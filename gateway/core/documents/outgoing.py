@@ -6,19 +6,18 @@ now is not.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from gateway.core.content import Content, InMemory, MemorySink, NewSink
+from gateway.core.content import Content, MemorySink, NewSink, Scales, poured
 from gateway.core.contract import parse_dataschema
 from gateway.core.documents.inward import DOCUMENT, STATUS_REPORT, document_id_of
 from gateway.core.documents.outward import from_document_1_0, from_document_2_0, from_status
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read_record
 from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable, Unwritable
-from gateway.core.edxml.write import write
+from gateway.core.edxml.write import written
 from gateway.core.faults import PermanentFailure, TransientFailure
 from gateway.core.handover import Parcel
 
@@ -26,26 +25,58 @@ from gateway.core.handover import Parcel
 OpenFile = Callable[[str], BinaryIO]
 
 
+class Made(NamedTuple):
+    """The file for a parcel, and whether it is the sender's own."""
+
+    content: Content
+    is_as_it_came: bool
+
+    @property
+    def reference(self) -> str:
+        """For the record of the attempt: which bytes were handed over."""
+        how = "as it came" if self.is_as_it_came else "written"
+        return f"sha-256:{self.content.sha256} {self.content.size} bytes, {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A file of the spool, opened where somebody reads it."""
+
+    open_file: OpenFile
+    sha256: str
+    size: int
+
+    def open(self) -> BinaryIO:
+        """The bytes; raises TransientFailure where they cannot be had now."""
+        return _opened(self.open_file, self.sha256)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Makes .edxml files of parcels, each at most ``limits.size`` bytes."""
+    """Makes .edxml files of parcels, each at most ``limits.size`` bytes; no file has to fit into memory."""
 
     open_file: OpenFile
     limits: Limits
     new_sink: NewSink = MemorySink
 
     def edxml(self, parcel: Parcel) -> Content:
+        """The file for a document or a report: see ``made``."""
+        return self.made(parcel).content
+
+    def made(self, parcel: Parcel) -> Made:
         """The file for a document or a report.
 
         Raises PermanentFailure for any other contract and for what edXML cannot say, TransientFailure for a file that
-        cannot be read now.
+        cannot be read now, and where there is no room to write.
         """
         event = parcel.event
         kind, data = str(event.get("type")), event.get("data")
         if kind not in {DOCUMENT, STATUS_REPORT} or not isinstance(data, dict):
             raise PermanentFailure(f"edXML cannot say {kind}; the system should not subscribe to it")
         raw = None if parcel.is_translated else self._as_it_came(kind, data)
-        return self._written(parcel, kind, data) if raw is None else raw
+        if raw is not None:
+            return Made(raw, is_as_it_came=True)
+        return Made(self._written(parcel, kind, data), is_as_it_came=False)
 
     def _as_it_came(self, kind: str, data: dict[str, Any]) -> Content | None:
         """The sender's own file where the message names one that is edXML and says what the message says."""
@@ -78,7 +109,7 @@ class Outgoing:
         else:
             raise PermanentFailure(f"edXML cannot say {kind}/{version}; the system should subscribe to another version")
         try:
-            return InMemory(write(message, self.limits))
+            return written(message, self.limits, self.new_sink)
         except Unwritable as refusal:
             raise PermanentFailure(str(refusal)) from None
 
@@ -90,12 +121,24 @@ class Outgoing:
             raise PermanentFailure(f"the attachments make a file of {total} bytes; {self.limits.size} is the most here")
 
     def _content(self, sha256: str) -> Content:
+        """The file by its digest, which its bytes were held to just now."""
         try:
-            with self.open_file(sha256) as file:
-                content = file.read()
+            with _opened(self.open_file, sha256) as file:
+                found = poured(file, Scales())
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise TransientFailure(f"the file {sha256} cannot be read from the spool: {reason}") from None
-        if hashlib.sha256(content).hexdigest() != sha256:
+            raise _unread(sha256, error) from None
+        if found.sha256 != sha256:
             raise TransientFailure(f"the file {sha256} is damaged in the spool; the operator must restore it")
-        return InMemory(content)
+        return Spooled(self.open_file, sha256, found.size)
+
+
+def _opened(open_file: OpenFile, sha256: str) -> BinaryIO:
+    try:
+        return open_file(sha256)
+    except OSError as error:
+        raise _unread(sha256, error) from None
+
+
+def _unread(sha256: str, error: OSError) -> TransientFailure:
+    reason = error.strerror or type(error).__name__
+    return TransientFailure(f"the file {sha256} cannot be read from the spool: {reason}")
