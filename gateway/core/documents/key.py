@@ -58,7 +58,11 @@ def issuer_in(written: str) -> str | None:
 
 def plain_text(text: str) -> str:
     """A text as two senders of the same document may both be taken to have meant it: NFC, one blank for several."""
-    return " ".join((text if is_normalized("NFC", text) else normalize("NFC", text)).split())
+    if not is_normalized("NFC", text):
+        text = normalize("NFC", text)
+    # Blanks other than U+0020 are not printable; most texts are as they should be, and looking is cheaper than mending.
+    is_plain = "  " not in text and text.isprintable() and text[:1] != " " and text[-1:] != " "
+    return text if is_plain else " ".join(text.split())
 
 
 def _folded(text: str) -> str:

@@ -107,7 +107,7 @@ def _fingerprint(names: Sequence[str], texts: Iterable[str], digests: Iterable[s
 
     Texts are part of it because a correction may change nothing else.
     """
-    parts = [*names, *map(plain_text, texts), *sorted(digests)]
+    parts = [*names, *[plain_text(text) for text in texts], *sorted(digests)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
