@@ -84,6 +84,11 @@ class Tongues:
         """Whether the bus must fetch from this system."""
         return bool(getattr(self.kind(system.adapter), "COLLECTS", False))
 
+    def lists_agencies(self, system: System) -> bool:
+        """Whether this system's adapter can fetch a list of agencies (``fetch_agencies``)."""
+        kind = vars(self.kind(system.adapter)).values()
+        return any(isinstance(each, type) and hasattr(each, "fetch_agencies") for each in kind)
+
     def pulling(self) -> frozenset[str]:
         """Names of built-in adapters whose recipients fetch for themselves."""
         names = (each.parent.name for each in sorted(BUILT_IN.glob("*/adapter.py")))

@@ -44,6 +44,7 @@ from gateway.relay.dispatch import Dispatch
 from gateway.relay.operate import Operate
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
+from gateway.relay.proposals import Proposals
 from gateway.relay.pull import Pull
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
@@ -52,7 +53,9 @@ from gateway.relay.settle import Settlement
 from gateway.relay.sweep import Sweep
 from gateway.relay.translate import Translate
 from gateway.store.memory import MemoryLedger
+from gateway.store.memory_agency_lists import MemoryAgencyLists
 from gateway.store.memory_backfills import MemoryBackfills
+from gateway.store.sqlite.agency_lists import SqliteAgencyLists
 from gateway.store.sqlite.backfills import SqliteBackfills
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING
@@ -217,6 +220,7 @@ class Town:
     report: Report = field(init=False)
     collect: Collect = field(init=False)
     requests: Requests = field(init=False)
+    proposals: Proposals = field(init=False)
     backfill: Backfill = field(init=False)
 
     def __post_init__(self) -> None:
@@ -277,6 +281,7 @@ class Town:
         self.requests = Requests(
             backfills, lambda: self.directory, lambda: self.catalog, self.clock, lambda: str(uuid.uuid4())
         )
+        self.proposals = Proposals(agency_lists_of(self.ledger), lambda: self.directory, self.clock)
         self.backfill = Backfill(
             backfills,
             lambda: self.directory,
@@ -408,6 +413,13 @@ def backfills_of(ledger: Ledger) -> MemoryBackfills | SqliteBackfills:
         return SqliteBackfills(ledger)
     assert isinstance(ledger, MemoryLedger)
     return MemoryBackfills(ledger)
+
+
+def agency_lists_of(ledger: Ledger) -> MemoryAgencyLists | SqliteAgencyLists:
+    """What keeps lists of agencies beside this ledger."""
+    if isinstance(ledger, SqliteLedger):
+        return SqliteAgencyLists(ledger)
+    return MemoryAgencyLists(ledger)
 
 
 def a_town(files: Spool | None = None, ledger: Ledger | None = None, **extra: Mapping[str, Any]) -> Town:

@@ -64,8 +64,13 @@ def _entry(agency: Agency, sender: Sender | None) -> dict[str, Any]:
         "level": agency.level,
         "systems": [system.name for system in agency.systems],
     }
-    if agency.parent:
-        members["parent"] = agency.parent
+    told = {
+        "parent": agency.parent,
+        "via": agency.via,
+        "closed": None if agency.closed is None else agency.closed.isoformat(),
+        "successor": agency.successor,
+    }
+    members |= {name: value for name, value in told.items() if value}
     if sender is not None:
         members["may_send"] = [_sendable(each) for each in sender.to(agency)]
     return members

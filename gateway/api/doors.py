@@ -18,6 +18,7 @@ from gateway.ports import Accepted, Clock, Ledger, Spool
 from gateway.ports.failures import Failures
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
+from gateway.relay.proposals import Proposals
 from gateway.relay.requests import Requests
 from gateway.relay.upload import Uploads
 
@@ -107,6 +108,7 @@ class Doors:
     operations: Operations
     operate: Operate
     requests: Requests
+    proposals: Proposals
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

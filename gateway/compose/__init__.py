@@ -9,8 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.compose.asked import operate_on, operations_on, requests_on
+    from gateway.compose.asked import operate_on, operations_on, proposals_on, requests_on
     from gateway.compose.choices import (
+        agency_lists_of,
         copies_of,
         failures_and_replays,
         known_steps,
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
         stand_in,
     )
     from gateway.compose.gateway import Gateway, running
+    from gateway.compose.lists import ListsInForce
     from gateway.compose.picture import Picture, built_in_catalog, picture_of
 
 __all__ = [
     "Gateway",
+    "ListsInForce",
     "Picture",
+    "agency_lists_of",
     "built_in_catalog",
     "copies_of",
     "failures_and_replays",
@@ -36,6 +40,7 @@ __all__ = [
     "operate_on",
     "operations_on",
     "picture_of",
+    "proposals_on",
     "requests_on",
     "running",
     "server_of",
@@ -43,9 +48,10 @@ __all__ = [
 ]
 
 _HOME: Final = {
-    **dict.fromkeys(("operate_on", "operations_on", "requests_on"), "asked"),
+    **dict.fromkeys(("operate_on", "operations_on", "proposals_on", "requests_on"), "asked"),
     **dict.fromkeys(
         (
+            "agency_lists_of",
             "copies_of",
             "failures_and_replays",
             "known_steps",
@@ -58,6 +64,7 @@ _HOME: Final = {
         "choices",
     ),
     **dict.fromkeys(("Gateway", "running"), "gateway"),
+    "ListsInForce": "lists",
     **dict.fromkeys(("Picture", "built_in_catalog", "picture_of"), "picture"),
 }
 

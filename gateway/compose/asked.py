@@ -6,13 +6,14 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-from gateway.compose.choices import backfills_of, failures_and_replays
+from gateway.compose.choices import agency_lists_of, backfills_of, failures_and_replays
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
+from gateway.relay.proposals import Proposals
 from gateway.relay.requests import Requests
 from gateway.relay.settle import Settlement
 
@@ -28,6 +29,11 @@ def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clo
     return Operations(
         replays, failures, ledger, directory, clock or SystemClock(), lambda: f"op-{secrets.token_hex(5)}"
     )
+
+
+def proposals_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Proposals:
+    """Proposed lists of agencies."""
+    return Proposals(agency_lists_of(ledger), directory, clock or SystemClock())
 
 
 def requests_on(

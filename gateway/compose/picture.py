@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from gateway.api.identity import operators_of
 from gateway.config.catalog import builtin_folder, contract_from_documents, read_catalog
 from gateway.config.picture import directory_of
 from gateway.config.settings import Settings
+from gateway.core.agency_list import AgencyList
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory
 from gateway.ports import RegistryRow
@@ -29,9 +30,18 @@ class Picture:
     operators: Mapping[str, Any]
 
 
-def picture_of(settings: Settings, version: int, rows: list[RegistryRow], built_in: Catalog) -> Picture:
-    """The registry's rows as directory, catalog and operators; raises Misconfigured where a row cannot be used."""
-    directory = directory_of(rows, gateway=settings.system, version=version)
+def picture_of(
+    settings: Settings,
+    version: int,
+    rows: list[RegistryRow],
+    built_in: Catalog,
+    lists: Iterable[AgencyList] = (),
+) -> Picture:
+    """The registry's rows and lists as directory, catalog and operators.
+
+    Raises Misconfigured where a row cannot be used.
+    """
+    directory = directory_of(rows, gateway=settings.system, version=version, lists=lists)
     own = [
         contract_from_documents(row.key, {path: text.encode() for path, text in row.body["files"].items()})
         for row in rows

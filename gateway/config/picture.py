@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from gateway.config.rows import Row
+from gateway.core.agency_list import AgencyList
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Agency, Directory, Provision, System, read_certificate
 from gateway.core.moments import parse_duration
@@ -16,8 +17,8 @@ from gateway.core.retry import RetryPolicy
 _EVERYONE: Final = ("*",)
 
 
-def directory_of(rows: Iterable[Row], *, gateway: str, version: int) -> Directory:
-    """The directory that the rows describe; rows of other kinds are left alone.
+def directory_of(rows: Iterable[Row], *, gateway: str, version: int, lists: Iterable[AgencyList] = ()) -> Directory:
+    """The directory that rows and lists describe; rows of other kinds are left alone.
 
     ``gateway`` is the name of the gateway's own system. Raises ValueError or KeyError where a row is not what
     apply would have written.
@@ -25,7 +26,7 @@ def directory_of(rows: Iterable[Row], *, gateway: str, version: int) -> Director
     rows = tuple(rows)
     agencies = [agency_of(row.body) for row in rows if row.kind == "agency"]
     agreements = [agreement_of(row.body) for row in rows if row.kind == "agreement"]
-    return Directory(agencies, agreements, gateway=gateway, version=version)
+    return Directory(agencies, agreements, gateway=gateway, version=version, lists=lists)
 
 
 def agency_of(body: Mapping[str, Any]) -> Agency:
@@ -39,6 +40,9 @@ def agency_of(body: Mapping[str, Any]) -> Agency:
         parent=body.get("parent"),
         signatures=body.get("signatures"),
         systems=tuple(_system(code, each) for each in body.get("systems", ())),
+        via=body.get("via"),
+        closed=date.fromisoformat(body["closed"]) if "closed" in body else None,
+        successor=body.get("successor"),
     )
 
 

@@ -13,6 +13,7 @@ from gateway.config.agreements import read_agreement
 from gateway.config.catalog import builtin_folder, contract_from_documents, documents_of, publish_check, read_catalog
 from gateway.config.documents import Document, each, raise_all, read_document
 from gateway.config.picture import directory_of
+from gateway.config.reaching import check_carriers, check_successors
 from gateway.config.reading import NewPair, Reading, Warned
 from gateway.config.rows import FolderRow, Row
 from gateway.config.settings import Settings
@@ -53,6 +54,8 @@ def read_province(settings: Settings, registered: Iterable[Row] = ()) -> Provinc
     agreements = _each_file(reading, "agreements", read_agreement)
     _check_codes(reading, agencies)
     _check_parents(reading, agencies)
+    check_successors(reading, agencies)
+    check_carriers(reading, agencies, registered)
     _check_ids(reading, agreements)
     raise_all(mistakes)
     contract_rows = [FolderRow("contract", name, {"files": files}) for name, (files, _) in sorted(own.items())]

@@ -78,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AgencyList:
-    """A list as it was approved: ``source`` says where it came from, ``digest`` tells it from every other (hex)."""
+    """A list as it was approved: ``source`` says where it came from, ``digest`` (hex) tells its entries from others."""
 
     source: str
     digest: str
@@ -149,7 +149,7 @@ class AgencyList:
             starts.append(starts[-1] + size + 1)
         if not sizes or starts[-1] != len(text) + 1:
             raise ValueError("not a list of agencies: it was cut")
-        digest = hashlib.sha256(text).hexdigest()
+        digest = hashlib.sha256(memoryview(text)[starts[0] : starts[1] - 1]).hexdigest()
         return cls(source, digest, int(count), frozenset(carriers.split()), text, tuple(starts))
 
     def entry(self, code: str) -> Entry | None:

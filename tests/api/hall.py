@@ -267,6 +267,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "operations": operations,
         "operate": town.operate,
         "requests": town.requests,
+        "proposals": town.proposals,
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,

@@ -227,7 +227,7 @@ class PostgresImport(_Tables):
                     [await connection.fetchval(f"SELECT coalesce(max(seq), 0) FROM {name}") for name in _NUMBERED]
                 )
                 await connection.execute("SELECT setval('seq', greatest(last_value, $1)) FROM seq", last)
-                for name in ("replays", "backfills"):
+                for name in ("replays", "backfills", "agency_proposals"):
                     await connection.execute(
                         f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number)) FROM {name}"
                         " HAVING max(number) IS NOT NULL"
