@@ -16,6 +16,7 @@ from gateway.core.faults import Fault
 from gateway.core.jws import Signer
 from gateway.ports import Accepted, Clock, Ledger, Spool
 from gateway.ports.failures import Failures
+from gateway.relay.inspect import Inspect
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
@@ -104,6 +105,7 @@ class Doors:
     accept: Accepting
     pull: Pulling
     uploads: Uploads
+    inspect: Inspect
     failures: Failures
     operations: Operations
     operate: Operate

@@ -24,18 +24,20 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 async def message(request: web.Request) -> web.Response:
     """The timeline of one message; its recipient sees its own delivery only."""
     record, shown = await _visible(request, caller_of(request))
-    return json_answer(
-        {
-            "id": record.id,
-            "source": record.source,
-            "type": record.type,
-            "version": record.version,
-            "subject": record.subject,
-            "accepted_at": format_moment(record.accepted_at),
-            "digest": f"sha-256:{record.digest}",
-            "deliveries": [_delivery(each) for each in shown],
-        }
-    )
+    members: dict[str, Any] = {
+        "id": record.id,
+        "source": record.source,
+        "type": record.type,
+        "version": record.version,
+        "subject": record.subject,
+        "accepted_at": format_moment(record.accepted_at),
+        "digest": f"sha-256:{record.digest}",
+        "deliveries": [_delivery(each) for each in shown],
+    }
+    files = await request.app[DOORS].inspect.of_message(record.key)
+    if files:
+        members["files"] = [each.short() for each in files]
+    return json_answer(members)
 
 
 async def envelope(request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ from gateway.ports.backfills import Backfills
 from gateway.ports.copies import Copies, Server
 from gateway.ports.documents import Register
 from gateway.ports.failures import Failures
+from gateway.ports.findings import FindingsBook
 from gateway.ports.peers import Peers
 from gateway.ports.replays import Replays
 from gateway.ports.retention import Retention
@@ -32,6 +33,7 @@ __all__ = [
     "backfills_of",
     "copies_of",
     "failures_and_replays",
+    "findings_book_of",
     "known_steps",
     "looking",
     "open_broker",
@@ -157,6 +159,17 @@ def register_of(ledger: Ledger) -> Register:
     from gateway.store.postgres import documents
 
     return documents.register_of(ledger)
+
+
+def findings_book_of(ledger: Ledger) -> FindingsBook:
+    """What keeps what was found in files, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import findings as embedded
+
+        return embedded.findings_book_of(ledger)
+    from gateway.store.postgres import findings
+
+    return findings.findings_book_of(ledger)
 
 
 def peers_of(ledger: Ledger) -> Peers:

@@ -100,6 +100,7 @@ class Gateway(Steps):
             accept=self.accept,
             pull=self.pull,
             uploads=self.uploads,
+            inspect=self.inspect,
             failures=self.operations.failures,
             operations=self.operations,
             operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
@@ -210,6 +211,7 @@ class Gateway(Steps):
         await self.siblings.close()
         await self.broker.close()
         await self.tongues.close()
+        await self.inspect.examiner.close()
         await self.ledger.close()
 
     async def refresh(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import gateway
 from gateway.compose.asked import operations_on, requests_on
 from gateway.compose.choices import agency_lists_of, open_broker, peers_of, register_of, retention_of
+from gateway.compose.inspection import inspect_on
 from gateway.compose.picture import Picture
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
@@ -21,6 +22,7 @@ from gateway.relay.collect import Collect
 from gateway.relay.company import Company
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.operations import Operations
+from gateway.relay.inspect import Inspect
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals
@@ -66,6 +68,7 @@ class Steps:
     sweep: Sweep = field(init=False)
     watch: Watch = field(init=False)
     uploads: Uploads = field(init=False)
+    inspect: Inspect = field(init=False)
     scratch: Scratch = field(init=False)
     operations: Operations = field(init=False)
     requests: Requests = field(init=False)
@@ -99,15 +102,17 @@ class Steps:
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
             line_of=Registrar().line,
         )  # fmt: skip
-        self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce)
+        self.inspect = inspect_on(settings, ledger, self.spool, directory, clock)
+        self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce, self.inspect)
         self.dispatch = Dispatch(
             ledger=ledger, broker=broker, directory=directory, adapter_of=self.tongues.of,
             is_pushed=self.tongues.is_pushed, translate=translate, settlement=settlement, proofs=proofs,
             outages=outages, clock=clock, owner=f"push:{settings.system}:{process}", on_announced=self.pull.notify,
+            inspect=self.inspect,
         )  # fmt: skip
         self.collect = Collect(
             ledger, self.spool, SecondWay(self.accept, directory), directory, self.tongues.of, self.tongues.collects,
-            clock, settings.file_limit,
+            clock, settings.file_limit, self.inspect,
         )  # fmt: skip
         report = Report(ledger, self.accept, directory, clock)
         self.sweep = Sweep(
@@ -136,7 +141,7 @@ class Steps:
             self.proposals, directory, self.tongues.of, self.tongues.lists_agencies, clock, settings.directory_every
         )
         partials = UploadFolder(settings.files_folder / "uploads")
-        self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit))
+        self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit), self.inspect)
 
     def _context(self, system: System) -> AdapterContext:
         folder = self.settings.folder

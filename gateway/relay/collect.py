@@ -17,7 +17,9 @@ from gateway.checkpoints import reach
 from gateway.core.content import PIECE, Content
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Busy, Fault, Rejected, Text
+from gateway.core.findings import Findings
 from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
+from gateway.relay.inspect import Inspect
 from gateway.relay.second_way import AlreadyServed, SecondWay
 
 BATCH: Final = 50
@@ -40,6 +42,8 @@ class Collect:
     collects: Callable[[System], bool]
     clock: Clock
     file_limit: int
+    #: Scans what came, and looks into it; None where nobody does.
+    inspect: Inspect | None = None
     #: Systems that could not be asked: how often in a row, and until when they are left alone.
     _rests: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -79,11 +83,15 @@ class Collect:
             await self._refused(system, adapter, item.token, item.reason, item.detail)
             return 1
         try:
-            for each in item.files:
-                await self._keep(each, system)
+            # All of them first: of an item with one that may not come in, nothing is kept.
+            found = [await self._looked_at(each, system) for each in item.files]
+            for each, findings in zip(item.files, found, strict=True):
+                await self._keep(each, system, findings)
         except Rejected as fault:
             await self._refused(system, adapter, item.token, fault.problem, fault.detail)
             return 1
+        except Busy:
+            return 0  # it waits with the agency
         reach("collect.files-kept")
         members = {**item.event, "source": system.name}
         answer = await self.second_way.take(system, members, item.origin)
@@ -119,11 +127,18 @@ class Collect:
         await self.ledger.audit([AuditRow(self.clock.now(), system.name, "item.refused", details)])
         log.info("item.refused", agency=system.name, reason=reason)
 
-    async def _keep(self, each: CollectedFile, system: System) -> None:
+    async def _looked_at(self, each: CollectedFile, system: System) -> Findings | None:
+        if self.inspect is None or each.size > self.file_limit:
+            return None
+        return await self.inspect.arriving(each.content, system.name)
+
+    async def _keep(self, each: CollectedFile, system: System, findings: Findings | None) -> None:
         for _ in range(_GRANT_TRIES):
             await self.spool.put(_pieces(each.content), limit=self.file_limit)
             held = HeldFile(each.sha256, each.size, each.media_type)
             if await self.ledger.grant_file(held, system.name, at=self.clock.now(), is_present=self.spool.is_present):
+                if self.inspect is not None and findings is not None:
+                    await self.inspect.keep(findings)
                 return
         raise OSError(f"the spool does not hold {each.sha256}")
 
