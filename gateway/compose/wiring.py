@@ -21,8 +21,8 @@ from gateway.relay.backfill import Backfill
 from gateway.relay.collect import Collect
 from gateway.relay.company import Company
 from gateway.relay.dispatch import Dispatch
-from gateway.relay.operations import Operations
 from gateway.relay.inspect import Inspect
+from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals

@@ -11,7 +11,6 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import structlog
@@ -251,7 +250,7 @@ class Uploads:
         findings = None
         if self.inspect is not None:
             try:
-                file = Lying(sha256, upload.size, partial(path.open, "rb"))
+                file = Lying(sha256, upload.size, lambda: path.open("rb"))
                 findings = await self.inspect.arriving(file, upload.system)
             except Rejected:
                 await self.partials.drop(upload)

@@ -33,6 +33,7 @@ from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_replays import MemoryReplays
 from gateway.store.uploads import UploadFolder
 from tests.town import GATEWAY, Town, a_pair, a_town
+from tests.trust.looking import an_inspect
 
 FILE_LIMIT = 2**20
 OPERATOR = "the-operators-long-random-token"
@@ -260,6 +261,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     made: dict[str, Any] = {
         "accept": town.accept,
         "pull": town.pull,
+        "inspect": an_inspect(town.ledger, town.files, town.clock, town),
         "uploads": Uploads(
             UploadFolder(folder / "uploads"), town.files, town.ledger, town.clock, UploadLimits(FILE_LIMIT)
         ),
