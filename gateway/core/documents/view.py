@@ -1,0 +1,185 @@
+"""A document as its sender sees it: to whom it came, what each agency made of it, what became of each change. Pure.
+
+What is derived (how far an agency is, its flags, what it agreed to, whether it holds a document that is in force) does
+not depend on the order in which statuses arrived nor on how often: an agency's own time decides, and a repeat counts
+once. The history shows everything as it arrived, repeats too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateway.core.documents.changes import Answer, Change, Standing, answered, changes_of, standing_of
+from gateway.core.documents.entry import DocumentEntry, EntryKind
+
+#: How far an agency is with a document; the highest counts, whatever came later.
+PROGRESS: Final = ("01", "03", "04", "05", "06")
+#: What is shown beside that: refused to take it, asked back, agreed to a change, refused a change.
+FLAGS: Final = ("02", "13", "15", "16")
+#: States of deliveries, the one that is furthest from an end first: of several the first one is shown.
+_TRANSPORT: Final = ("dead", "held", "blocked", "queued", "leased", "expired", "discarded", "delivered")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the register, with where its message is: the state of its delivery to each system."""
+
+    place: int
+    message: str
+    accepted_at: float
+    entry: DocumentEntry
+    deliveries: Mapping[str, str]
+    is_parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One status as it arrived: its own time and ours; ``is_repeat``: it says what was said before."""
+
+    code: str
+    key: str
+    message: str
+    said_at: float | None
+    accepted_at: float
+    is_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One message of the issuer: the document itself, sent again, or a change of it."""
+
+    kind: EntryKind
+    key: str
+    message: str
+    accepted_at: float
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientView:
+    """What became of the document at one agency.
+
+    ``transport``: the state of its delivery there, None where it was not sent there (somebody else reports), or that is
+    no longer known.
+    ``progress``: the highest of 01, 03, 04, 05, 06 that it told; ``flags``: which of 02, 13, 15, 16 were told.
+    """
+
+    agency: str
+    transport: str | None
+    progress: str | None
+    flags: tuple[str, ...]
+    standing: Standing
+    changes: tuple[tuple[Change, Answer], ...]
+    history: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """The whole: ``is_known`` says whether the document itself came, or only reports on it."""
+
+    key: str
+    issuer: str
+    document: str
+    is_known: bool
+    issued_on: str | None
+    issues: tuple[Issue, ...]
+    recipients: tuple[RecipientView, ...]
+
+    @property
+    def standing(self) -> Standing | Literal["mixed"]:
+        """What it is everywhere; ``mixed`` where agencies differ."""
+        sent_to = {agency for issue in self.issues for agency in issue.recipients}
+        kinds = {each.standing for each in self.recipients if each.agency in sent_to}
+        return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "in-force"
+
+    def for_agency(self, agency: str) -> DocumentView | None:
+        """What an agency may see: its issuer all, any other its own part; None where it has none."""
+        if agency == self.issuer:
+            return self
+        mine = tuple(each for each in self.recipients if each.agency == agency)
+        if not mine:
+            return None
+        issues = tuple(
+            Issue(each.kind, each.key, each.message, each.accepted_at, (agency,))
+            for each in self.issues
+            if agency in each.recipients
+        )
+        return DocumentView(self.key, self.issuer, self.document, self.is_known, self.issued_on, issues, mine)
+
+
+def view_of(key: str, issuer: str, lines: Sequence[Line]) -> DocumentView | None:
+    """The view from a document's story (``ports.documents.Register.story``); None where there is none."""
+    if not lines:
+        return None
+    ordered = sorted(lines, key=lambda line: line.place)
+    issued = [line for line in ordered if not line.entry.is_status]
+    itself = [line for line in issued if line.entry.key == key and (key not in line.entry.concerned)]
+    itself = itself or [line for line in issued if line.entry.key == key]
+    statuses = [line for line in ordered if line.entry.is_status]
+    changes = changes_of(key, issued, statuses)
+    agencies = dict.fromkeys(agency for line in issued for agency in line.entry.recipients)
+    agencies |= dict.fromkeys(line.entry.reporter for line in statuses if line.entry.reporter != issuer)
+    agencies |= dict.fromkeys(agency for change in changes for agency in change.agencies)
+    first = itself[0] if itself else ordered[0]
+    return DocumentView(
+        key=key,
+        issuer=issuer,
+        document=first.entry.document or key,
+        is_known=bool(itself),
+        issued_on=first.entry.issued_on,
+        issues=tuple(
+            Issue(line.entry.kind, line.entry.key, line.message, line.accepted_at, line.entry.recipients)
+            for line in issued
+        ),
+        recipients=tuple(_recipient(agency, key, itself, statuses, changes) for agency in agencies),
+    )
+
+
+def _recipient(
+    agency: str, key: str, itself: Sequence[Line], statuses: Sequence[Line], changes: Sequence[Change]
+) -> RecipientView:
+    told = [line for line in statuses if line.entry.reporter == agency]
+    mine = [change for change in changes if agency in change.agencies]
+    answers = answered(key, mine, [line.entry for line in told])
+    codes = {code for line in told if line.entry.key == key for code, _ in line.entry.told}
+    flags = codes | {code for line in told for code, _ in line.entry.told if code in {"15", "16"}}
+    if any(change.kind == "cancel" for change in mine):
+        flags.add("13")
+    return RecipientView(
+        agency=agency,
+        transport=_transport(agency, itself),
+        progress=max((code for code in codes if code in PROGRESS), key=PROGRESS.index, default=None),
+        flags=tuple(code for code in FLAGS if code in flags),
+        standing=standing_of(answers),
+        changes=tuple(answers),
+        history=tuple(_history(agency, told, statuses)),
+    )
+
+
+def _history(agency: str, told: Sequence[Line], statuses: Sequence[Line]) -> Iterable[Told]:
+    """What the agency said and what it was told (13), as it arrived."""
+    seen: set[tuple[str, str, str, float | None]] = set()
+    mine = [line for line in statuses if line in told or (line.entry.code == "13" and agency in line.entry.recipients)]
+    for line in mine:
+        for code, said_at in line.entry.told:
+            what = line.entry.reporter, line.entry.key, code, said_at
+            yield Told(code, line.entry.key, line.message, said_at, line.accepted_at, what in seen)
+            seen.add(what)
+
+
+def _transport(agency: str, itself: Sequence[Line]) -> str | None:
+    """Where the youngest message of the document to this agency is.
+
+    An agency without a system of its own is reached by way of others': then where it is on its way to these.
+    """
+    for line in reversed(itself):
+        if agency not in line.entry.recipients:
+            continue
+        of = {system: system.partition("/")[0] for system in line.deliveries}
+        states = {line.deliveries[system] for system, code in of.items() if code == agency}
+        if not states:
+            states = {line.deliveries[system] for system, code in of.items() if code not in line.entry.recipients}
+        return next((state for state in _TRANSPORT if state in states), None)
+    return None
