@@ -36,6 +36,7 @@ _SWEEP_EVERY: Final = 1.0
 _WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
 _RETIRE_EVERY: Final = 3600.0
+_REMIND_EVERY: Final = 60.0
 #: How often it is looked whether a system's list of agencies is due.
 _DIRECTORY_EVERY: Final = 60.0
 _UNMATCHED_EVERY: Final = 60.0
@@ -153,6 +154,7 @@ class Gateway(Steps):
             (_COLLECT_EVERY, self._leading(self.collect.once)),
             (_UNMATCHED_EVERY, self._leading(self.unmatched.once)),
             (_RETIRE_EVERY, self.retire.once),
+            (_REMIND_EVERY, self._leading(self.remind.once)),
             (_DIRECTORY_EVERY, self._leading(self.sync.once)),
         ]
         if (peers := self.company.peers) is not None:

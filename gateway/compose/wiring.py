@@ -10,10 +10,14 @@ from gateway.compose.asked import operations_on, requests_on
 from gateway.compose.choices import agency_lists_of, open_broker, peers_of, register_of, retention_of
 from gateway.compose.inspection import inspect_on
 from gateway.compose.picture import Picture
+from gateway.config.law import read_law
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
+from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.registrar import Registrar
+from gateway.core.envelope import Event
+from gateway.core.law.rules import Law
 from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
 from gateway.ports.documents import Register
 from gateway.relay.accept import Accept
@@ -27,6 +31,7 @@ from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals
 from gateway.relay.pull import Pull
+from gateway.relay.remind import Remind
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
@@ -38,6 +43,7 @@ from gateway.relay.sync import Sync
 from gateway.relay.translate import Translate
 from gateway.relay.unmatched import Unmatched
 from gateway.relay.upload import UploadLimits, Uploads
+from gateway.relay.vigil import Vigil
 from gateway.relay.watch import Watch
 from gateway.store.scratch import Scratch
 from gateway.store.uploads import UploadFolder
@@ -79,9 +85,11 @@ class Steps:
     sync: Sync = field(init=False)
     register: Register = field(init=False)
     unmatched: Unmatched = field(init=False)
+    law: Law = field(init=False)
+    remind: Remind = field(init=False)
 
     def __post_init__(self) -> None:
-        """Raises Misconfigured where the broker's URL cannot be used."""
+        """Raises Misconfigured where the broker's URL or the law's files cannot be used."""
 
         def directory() -> Directory:
             return self.picture.directory
@@ -91,6 +99,7 @@ class Steps:
 
         settings, ledger, clock, signer = self.settings, self.ledger, self.clock, self.keyring.signer
         process = settings.process
+        self.law = read_law(settings.law_folders, settings.folder)
         self.broker = broker = open_broker(settings, self._pushed)
         self.company = Company(process, clock, peers_of(ledger) if settings.is_shared else None)
         settlement = Settlement(directory)
@@ -100,7 +109,7 @@ class Steps:
         self.tongues = Tongues(settings.adapter_folders, self._context)
         self.accept = Accept(
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
-            line_of=Registrar().line,
+            line_of=Registrar(self._owed).line, vigil=Vigil(ledger, self.law),
         )  # fmt: skip
         self.inspect = inspect_on(settings, ledger, self.spool, directory, clock)
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce, self.inspect)
@@ -135,6 +144,7 @@ class Steps:
         )
         self.scratch = Scratch(settings.data / "scratch")
         self.register = register_of(ledger)
+        self.remind = Remind(ledger, self.register, self.accept, directory, self.law, clock)
         self.unmatched = Unmatched(self.register, clock, settings.status_wait, f"register:{process}")
         self.proposals = Proposals(agency_lists_of(ledger), directory, clock)
         self.sync = Sync(
@@ -142,6 +152,10 @@ class Steps:
         )
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit), self.inspect)
+
+    def _owed(self, entry: DocumentEntry, event: Event, now: float) -> tuple[Obligation, ...]:
+        """What the recipients of a document owe by law."""
+        return self.law.obligations(entry, priority=event.priority, at=now)
 
     def _context(self, system: System) -> AdapterContext:
         folder = self.settings.folder

@@ -38,6 +38,7 @@ from gateway.core.routing import Route
 from gateway.ports import Acceptance, Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
 from gateway.relay.pace import Paces
 from gateway.relay.turnstile import Turnstile
+from gateway.relay.vigil import Vigil, Watched
 
 
 class _Sound(NamedTuple):
@@ -98,6 +99,8 @@ class Accept:
     paces: Paces = field(default_factory=Paces)
     turnstile: Turnstile = field(default_factory=Turnstile)
     line_of: LineOf = no_line
+    #: What the law wants noticed; None where nobody keeps watch.
+    vigil: Vigil | None = None
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting.
@@ -205,6 +208,8 @@ class Accept:
         refused = [(case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Fault)]
         if refused:
             await self._note(refused, now, address)
+        if self.vigil is not None and (watched := _newly_kept(cases, answers)):
+            await self.vigil.tell([each.noticed for each in watched if each.noticed is not None])
         reach("accept.answered")
         return answers
 
@@ -251,7 +256,7 @@ class Accept:
                 gateway=directory.gateway,
             )
         )
-        return NewMessage(
+        message = NewMessage(
             key=event.key,
             id=event.id,
             source=sound.source,
@@ -270,6 +275,8 @@ class Accept:
             is_own=sound.is_own,
             entry=None if sound.is_own else self.line_of(event, sound.routes, directory, now),
         )
+        seen = None if self.vigil is None else self.vigil.notice(event, sound.source, message.entry, now)
+        return message if seen is None else Watched.of(message, seen)
 
     def _delivery(self, sound: _Sound, to: Route, now: float) -> Delivery:
         event = sound.event
@@ -336,6 +343,15 @@ def _check_sealing(system: System, members: Mapping[str, Any], directory: Direct
 
 def _name(system: System | None) -> str | None:
     return None if system is None else system.name
+
+
+def _newly_kept(cases: Sequence[_Case], answers: Sequence[Accepted | Fault]) -> list[Watched]:
+    """The messages of which something was noticed and that were kept now, for the first time."""
+    return [
+        case
+        for case, answer in zip(cases, answers, strict=True)
+        if isinstance(case, Watched) and isinstance(answer, Accepted) and not answer.repeated
+    ]
 
 
 def _answer(said: Acceptance, message: NewMessage) -> Accepted | Fault:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
 import structlog
@@ -18,7 +18,7 @@ from gateway.core.envelope import Event
 from gateway.core.law.rules import Late, Law
 from gateway.core.law.watchwords import LOOKED_AT, Found
 from gateway.core.moments import VIET_NAM, format_moment
-from gateway.ports import AuditRow, Ledger
+from gateway.ports import AuditRow, Ledger, NewMessage
 from gateway.telemetry import LATE, WORDS
 
 #: Texts longer than this in all are looked at beside the loop: the time goes with their length.
@@ -39,6 +39,18 @@ class Noticed(NamedTuple):
     at: float
     is_suspect: bool
     late: Late | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(NewMessage):
+    """A message of which something was noticed: kept like any other, told once it is."""
+
+    noticed: Noticed | None = None
+
+    @classmethod
+    def of(cls, message: NewMessage, noticed: Noticed) -> Watched:
+        """The message with what was noticed of it."""
+        return cls(**{each.name: getattr(message, each.name) for each in fields(message)}, noticed=noticed)
 
 
 @dataclass(frozen=True, slots=True)
