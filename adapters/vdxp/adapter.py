@@ -73,10 +73,9 @@ class Vdxp:
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:
         """Listed items, documents first, oldest first; raises TransientFailure where the axis cannot be asked."""
         now = self._context.now()
-        ready = self._listing.ready(now)
-        if not ready and now >= self._next_look:
+        if now >= self._next_look:
             await self._look()
-            ready = self._listing.ready(now)
+        ready = self._listing.ready(now)
         found: list[Collected | Uncollectable] = []
         loop = asyncio.get_running_loop()
         end, taken, failures = loop.time() + _ROUND_SECONDS, 0, 0

@@ -32,8 +32,8 @@ class Wanted:
     notation: str
     #: No earlier than this was it sent (seconds since 1970).
     since: float
-    #: Compared with a copy's; see :func:`marks_of`.
-    marks: tuple[Any, ...]
+    #: Compared with a copy's; see :func:`marks_of`. None where the message is less than our reader asks for.
+    marks: tuple[Any, ...] | None
     #: It issues a document, so that two that look alike are one.
     is_new: bool
 
@@ -70,6 +70,14 @@ def wanted_of(message: DocumentMessage | StatusMessage, *, sender: str, since: f
         return Wanted("status", sender, "", notation, since, marks_of(message), is_new=False)
     is_new = message.business.type == "new"
     return Wanted("edoc", sender, message.subject, message.code.joined or "", since, marks_of(message), is_new)
+
+
+def wanted_of_data(data: Mapping[str, Any], *, sender: str, since: float) -> Wanted:
+    """The same of a document in either shape of its data, where the file itself does not pass our reader."""
+    code = data.get("code") or {}
+    notation = data.get("symbol") or "/".join(str(part) for part in (code.get("number"), code.get("notation")) if part)
+    kind = (data.get("business") or {}).get("type") or ("new" if not data.get("businessType") else "other")
+    return Wanted("edoc", sender, str(data.get("subject") or ""), notation, since, None, is_new=kind == "new")
 
 
 def marks_of(message: DocumentMessage | StatusMessage) -> tuple[Any, ...]:

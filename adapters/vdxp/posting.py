@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from adapters.vdxp.evidence import Found, Wanted, marks_of, still_missing, wanted_of
+from adapters.vdxp.evidence import Found, Wanted, marks_of, still_missing, wanted_of, wanted_of_data
 from adapters.vdxp.kit import Kit, Undecodable
 from adapters.vdxp.signing import is_plain
 from adapters.vdxp.wishes import Wishes
@@ -110,9 +110,10 @@ class Posting:
         try:
             message = await asyncio.to_thread(read, post.content, self.limits, self.new_sink)
         except Unreadable:
-            # Our own reader asks for more than the axis does; such a thing cannot be looked for.
-            return post.to, ""
-        wanted = wanted_of(message, sender=post.sender, since=since)
+            # Our own reader asks for more than the axis does, such as a file in a new document.
+            wanted = wanted_of_data(parcel.event["data"], sender=post.sender, since=since)
+        else:
+            wanted = wanted_of(message, sender=post.sender, since=since)
         found = Found(wanted)
         await self.kit.sent(post.kind, found.look_at)
         ours: list[str] = []
@@ -128,7 +129,7 @@ class Posting:
         """Whether a document in the list is the one in question: by its copy, else by how it looks where that tells."""
         if not is_plain(doc_id):
             return False
-        if self.wishes.check == "copy":
+        if self.wishes.check == "copy" and wanted.marks is not None:
             try:
                 copy = await self.kit.fetch(doc_id)
                 message = await asyncio.to_thread(read, copy, self.limits, self.new_sink)
