@@ -78,8 +78,12 @@ def import_(place: Place, file: Path, source: str, via: str | None) -> int | Non
     if read.wrong:
         return _tell_mistakes(place, file, read)
     if via is not None and not _do(place, lambda step: _is_registered(step, via)):
-        place.complain(Text(f"Chưa có hệ thống {via}: khai báo trong agencies/ rồi chạy lgsp apply, sau đó nhập lại.",
-                            f"There is no system {via}: register it in agencies/, run lgsp apply, then import again."))  # fmt: skip
+        place.complain(
+            Text(
+                f"Chưa có hệ thống {via}: khai báo trong agencies/ rồi chạy lgsp apply, sau đó nhập lại.",
+                f"There is no system {via}: register it in agencies/, run lgsp apply, then import again.",
+            )
+        )
         return FAILED
     _tell_proposed(place, _do(place, lambda step: step.propose(source, read, by=actor())), source)
     return None
@@ -176,9 +180,8 @@ def show(place: Place, number: int) -> None:
     _tell(place, found)
     for each in found.summary.get("changes", ()):
         said = KINDS.get(each["kind"], Text(each["kind"], each["kind"]))
-        arrow = (
-            f": {each.get('before', '∅')} → {each.get('after', '∅')}" if each["kind"] not in {"added", "gone"} else ""
-        )
+        is_told = bool({"before", "after"} & each.keys())
+        arrow = f": {each.get('before', '∅')} → {each.get('after', '∅')}" if is_told else ""
         line = f"{_shown(each['code'])} {_shown(each['name'])}{_shown(arrow)}"
         place.say(f"    {said.vi}: {line}", f"    {said.en}: {line}")
     for each in (*found.summary.get("notes", ()), *found.summary.get("clashes", ())):
@@ -247,8 +250,10 @@ def _tell(place: Place, found: Proposal) -> None:
         + (", ".join(f"{count} {kind.en}" for kind, count in told) or "no change"),
     )
     if found.summary.get("suspicious"):
-        place.say("    ⚠ Đáng ngờ: hơn 10 % danh sách cũ biến mất. Kiểm tra nguồn trước khi duyệt.",
-                  "    ⚠ Suspicious: more than 10 % of the old list is gone. Look at the source before you approve.")  # fmt: skip
+        place.say(
+            "    ⚠ Đáng ngờ: hơn 10 % danh sách cũ biến mất. Kiểm tra nguồn trước khi duyệt.",
+            "    ⚠ Suspicious: more than 10 % of the old list is gone. Look at the source before you approve.",
+        )
     if found.decided_by is not None:
         place.say(f"    {found.decided_by}: {found.decision}", f"    {found.decided_by}: {found.decision}")
 

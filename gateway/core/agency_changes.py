@@ -91,10 +91,10 @@ def _every(old: AgencyList | None, new: AgencyList) -> Iterator[Change]:
     for one, other in _beside(before, new.lines()):
         if one is None and other is not None:
             entry = Entry.of_line(other)
-            yield Change("added", entry.code, entry.name, after=entry.parent or "")
+            yield Change("added", entry.code, entry.name, after=_closing(entry))
         elif one is not None and other is None:
             entry = Entry.of_line(one)
-            yield Change("gone", entry.code, entry.name, before=entry.parent or "")
+            yield Change("gone", entry.code, entry.name, before=_closing(entry))
         elif one is not None and other is not None and one != other:
             yield from _differing(Entry.of_line(one), Entry.of_line(other))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from gateway.cli.doctor.lists import on_lists
 from gateway.cli.doctor.province import RECENT, of_mistakes, signers_of
 from gateway.cli.doctor.store import Kept, on_backlog, on_spool
 from gateway.config.settings import Settings
@@ -33,6 +34,7 @@ def on_cluster(settings: Settings, now: float) -> Kept:
             if not is_open:
                 return kept
             kept.version, kept.rows = looking.registered(connection)
+            kept.findings += on_lists(settings, *looking.agency_lists(connection), now)
             kept.signers = frozenset(signers_of(looking.recent_envelopes(connection, RECENT)))
             kept.findings.append(on_last_rows(shown, now, looking.newest(connection)))
             kept.findings += on_backlog(looking.waiting(connection), now)

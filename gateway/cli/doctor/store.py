@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gateway.cli.doctor.lists import on_lists
 from gateway.cli.doctor.province import RECENT, of_mistakes, signers_of
 from gateway.config.settings import Settings
 from gateway.core.diagnosis import (
@@ -75,6 +76,7 @@ def on_store(settings: Settings, now: float, *, thorough: bool = False) -> Kept:
             if unsound or found.schema == 0:
                 return kept
             kept.version, kept.rows = looking.registered(connection)
+            kept.findings += on_lists(settings, *looking.agency_lists(connection), now)
             kept.signers = frozenset(signers_of(looking.recent_envelopes(connection, RECENT)))
             kept.findings.append(on_last_rows(shown, now, looking.newest(connection)))
             kept.findings += on_backlog(looking.waiting(connection), now)

@@ -18,6 +18,8 @@ from typing import Any, Final, TypeVar
 import asyncpg  # type: ignore[import-untyped]
 
 from gateway.ports import HeldFile, RegistryRow
+from gateway.ports.agency_lists import KeptList, Proposal
+from gateway.store.postgres import agency_lists as lists
 from gateway.store.postgres import registry
 from gateway.store.postgres.connection import OLDEST_POSTGRES, as_busy, as_misconfigured, is_passing
 from gateway.store.postgres.migrations import gone_to, is_half_there, migrations
@@ -200,6 +202,12 @@ def newest(looking: Looking) -> float | None:
 def registered(looking: Looking) -> tuple[int, list[RegistryRow]]:
     """The registry's version and rows."""
     return looking.ask(registry.rows(looking.connection))
+
+
+def agency_lists(looking: Looking) -> tuple[list[KeptList], list[Proposal]]:
+    """The sources of agencies, and the proposals that wait."""
+    kept = looking.ask(lists.listed(looking.connection))
+    return kept, looking.ask(lists.proposals(looking.connection, "waiting", 100))
 
 
 def recent_envelopes(looking: Looking, limit: int) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ from typing import Final
 from gateway.core.delivery import State
 from gateway.core.faults import Busy, Misconfigured
 from gateway.ports import HeldFile, RegistryRow
+from gateway.ports.agency_lists import KeptList, Proposal
+from gateway.store.sqlite import agency_lists as lists
 from gateway.store.sqlite import registry
 from gateway.store.sqlite.connection import as_busy, as_misconfigured, connect, is_locked
 from gateway.store.sqlite.migrations import gone_to, is_half_there, migrations
@@ -129,6 +131,13 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
 def registered(connection: sqlite3.Connection) -> tuple[int, list[RegistryRow]]:
     """The registry's version and rows."""
     return registry.rows(connection)
+
+
+def agency_lists(connection: sqlite3.Connection) -> tuple[list[KeptList], list[Proposal]]:
+    """The sources of agencies, and the proposals that wait; nothing where the schema does not know them yet."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'agency_proposals'").fetchone() is None:
+        return [], []
+    return lists.listed(connection), lists.proposals(connection, "waiting", 100)
 
 
 def recent_envelopes(connection: sqlite3.Connection, limit: int) -> Iterator[bytes]:
