@@ -17,7 +17,7 @@ ROUNDS ?= 50
 JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill chaos bench bench-cluster faults demo run states lock clean
+.PHONY: help setup check test kill chaos bench bench-cluster large faults demo run states lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench 
 
 bench-cluster: $(STAMP) ## one and two processes, embedded and over PostgreSQL and RabbitMQ, in one run
 	$(BIN)/python -m tests.measure_cluster
+
+large: $(STAMP) ## a document with an attachment of MEGABYTES (150) from folder to folder: time and memory it takes
+	$(BIN)/python -m tests.measure_edxml_memory --megabytes $(or $(MEGABYTES),150)
 
 faults: $(STAMP) ## a disk really full and one whose syncs fail, under a running gateway (needs root and strace)
 	$(BIN)/python -m pytest tests/store/test_injected_faults.py tests/store/dying_disk.py

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import random
 import time
 import tracemalloc
+import weakref
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.content import InMemory, whole
+from gateway.core.content import InMemory, MemorySink, whole
 from gateway.core.edxml.archive import wrap
 from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.read import read
@@ -180,3 +183,23 @@ def test_a_message_with_thousands_of_oddities_gets_a_list_of_readable_length() -
 @pytest.mark.parametrize("wrong", [None, "text", 7, [], {}, NEW.decode()])
 def test_what_is_not_bytes_is_refused_too(wrong: object) -> None:
     assert verdict(wrong) == "not-edxml"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cut", [0, 30])
+def test_what_was_attached_is_let_go_as_soon_as_nobody_has_the_message(cut: int) -> None:
+    made: list[weakref.ref[Held]] = []
+
+    class Held(MemorySink):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(weakref.ref(self))
+
+    gc.disable()
+    try:
+        for raw in (NEW, (OURS / "generation_1_all_document.edxml").read_bytes()):
+            with contextlib.suppress(Unreadable):
+                read(raw[: len(raw) - cut], new_sink=Held)
+        assert made
+        assert [each for each in made if each() is not None] == []
+    finally:
+        gc.enable()

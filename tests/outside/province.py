@@ -197,6 +197,12 @@ class Province:
             assert time.monotonic() < until, self.log()
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """Of the gateway that serves."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, within: float = 15) -> int:
         """SIGTERM; the exit status."""
         assert self._process is not None

@@ -99,6 +99,8 @@ def parse(raw: Content, limits: Limits, new_sink: NewSink = MemorySink) -> Tree:
             raise refusal("wrong-encoding") from error
         reason = _MISTAKES.get(error.code) or Text("lỗi cú pháp", expat.ErrorString(error.code))
         raise refusal("not-well-formed", reason=reason, line=error.lineno) from error
+    finally:
+        census.close()
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -174,6 +176,10 @@ class _Census:
         self._parser.Parse(b"", True)  # noqa: FBT003 - as above
         self._settle(self._fed)
         return bytes(self._record)
+
+    def close(self) -> None:
+        """Let go of the parser, which holds on to this: what was taken out may be large and must not wait for that."""
+        del self._parser
 
     def _settle(self, place: int) -> None:
         """Keep what is held up to ``place``, or let it go while a content is taken out."""
