@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.agency_list import AgencyList, Entry, fold
 from gateway.core.agreement import Agreement
-from gateway.core.contract import Catalog, Contract
+from gateway.core.contract import Catalog, Contract, is_gateways_own
 from gateway.core.directory import Agency, Directory, System
 
 __all__ = ["MOST_WORDS", "AddressBook", "Sendable", "Sender", "fold", "is_sent"]
@@ -138,4 +138,4 @@ class Sender:
 def is_sent(contract: Contract) -> bool:
     """Whether agencies send messages of this contract by themselves, in any version."""
     is_open = any(version.state != "retired" for version in contract.versions)
-    return contract.kind == "message" and not contract.name.startswith("receipt.") and is_open
+    return contract.kind == "message" and not is_gateways_own(contract.name) and is_open

@@ -28,6 +28,11 @@ def is_contract_name(name: str) -> bool:
     return len(name) <= MOST_NAME and _NAME.match(name) is not None
 
 
+def is_gateways_own(name: str) -> bool:
+    """Whether only the gateway itself sends messages of this contract: receipts, reminders of what is owed by law."""
+    return name.startswith("receipt.") or name == "document.reminder"
+
+
 def parse_label(label: str) -> tuple[int, int] | None:
     """Major and minor of ``"2.0"``; None for anything else (no leading zeros, majors start at 1)."""
     found = _LABEL.match(label)

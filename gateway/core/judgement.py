@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateway.core import jws
-from gateway.core.contract import Catalog, Contract
+from gateway.core.contract import Catalog, Contract, is_gateways_own
 from gateway.core.directory import Certificate, Directory, System
 from gateway.core.envelope import (
     Event,
@@ -159,7 +159,7 @@ class Judge:
             or version is None
             or version.state == "retired"
             or contract.kind != "message"
-            or event.type.startswith("receipt.")
+            or is_gateways_own(event.type)
         ):
             raise Rejected(
                 "unknown-contract",

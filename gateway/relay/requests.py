@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from gateway.core.backfill import OVER, Late, after
-from gateway.core.contract import Catalog, Contract
+from gateway.core.contract import Catalog, Contract, is_gateways_own
 from gateway.core.directory import Directory, System
 from gateway.core.faults import IllegalStep, Rejected, Text, Violation
 from gateway.core.moments import format_moment
@@ -152,7 +152,7 @@ def late_of(
 def _asked_for(name: str, catalog: Catalog) -> Contract | None:
     """The contract, where its messages may be asked for; outcomes go to nobody but the sender they are owed to."""
     contract = catalog.contract(name)
-    return None if contract is None or contract.kind != "message" or name.startswith("receipt.") else contract
+    return None if contract is None or contract.kind != "message" or is_gateways_own(name) else contract
 
 
 def _told(request: Request) -> dict[str, Any]:
