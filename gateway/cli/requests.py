@@ -40,7 +40,8 @@ async def _deciding(place: Place) -> AsyncIterator[Requests]:
 
     async with opened_ledger(place.settings, must_exist=True) as ledger:
         version, rows = await ledger.registry()
-        picture = compose.picture_of(place.settings, version, rows, compose.built_in_catalog())
+        lists = await compose.ListsInForce(compose.agency_lists_of(ledger)).now()
+        picture = compose.picture_of(place.settings, version, rows, compose.built_in_catalog(), lists)
         yield compose.requests_on(ledger, lambda: picture.directory, lambda: picture.catalog)
 
 
