@@ -187,18 +187,22 @@ def test_what_is_not_bytes_is_refused_too(wrong: object) -> None:
 
 @pytest.mark.parametrize("cut", [0, 30])
 def test_what_was_attached_is_let_go_as_soon_as_nobody_has_the_message(cut: int) -> None:
-    made: list[weakref.ref[Held]] = []
+    class Watched(InMemory):
+        """A content that can be watched."""
 
-    class Held(MemorySink):
-        def __init__(self) -> None:
-            super().__init__()
-            made.append(weakref.ref(self))
+    made: list[weakref.ref[Watched]] = []
+
+    class Sink(MemorySink):
+        def done(self) -> InMemory:
+            watched = Watched(super().done().data)
+            made.append(weakref.ref(watched))
+            return watched
 
     gc.disable()
     try:
         for raw in (NEW, (OURS / "generation_1_all_document.edxml").read_bytes()):
             with contextlib.suppress(Unreadable):
-                read(raw[: len(raw) - cut], new_sink=Held)
+                read(raw[: len(raw) - cut], new_sink=Sink)
         assert made
         assert [each for each in made if each() is not None] == []
     finally:
