@@ -150,7 +150,7 @@ class Exchange:
     def _in_doubt_since(self, parcel: Parcel) -> float | None:
         """Since when this delivery may have been sent; the message's own time where another process knew better."""
         known = self._doubts.get(parcel.delivery)
-        if known is not None or parcel.attempt <= 1:
+        if known is not None or not parcel.may_have_arrived:
             return known
         return parse_moment(str(parcel.event.get("time"))) or 0.0
 

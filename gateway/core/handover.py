@@ -31,6 +31,13 @@ class Parcel:
     #: Codes of the agencies that have no system here and are reached by way of the recipient, as the directory says
     #: today, each once, in the order of ``to``; empty where the recipient's own agency is addressed.
     carried: tuple[str, ...] = ()
+    #: The last try was cut off with the gateway that made it: it has no number, and may have got through.
+    interrupted: bool = False
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether an earlier try may have got through: a place that can be asked is asked before it is sent again."""
+        return self.attempt > 1 or self.interrupted
 
 
 @dataclass(frozen=True, slots=True)

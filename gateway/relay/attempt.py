@@ -15,7 +15,7 @@ from typing import Final
 from gateway.checkpoints import reach
 from gateway.core.agreement import Subscription
 from gateway.core.carrying import carried
-from gateway.core.delivery import Deferred, Delivered, GaveUp, Refused, Signal
+from gateway.core.delivery import LAPSED, Deferred, Delivered, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
 from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure, Withheld
@@ -120,6 +120,7 @@ class Trial:
             format=wish.format,
             is_translated=rendered.is_translated,
             carried=carried(original, system, self.directory(), day_of(self.clock.now())),
+            interrupted=claim.delivery.cause == LAPSED,
         )
 
     def _taken(self, claim: Claim, parcel: Parcel, handed: HandedOver, started: float) -> Tried:
