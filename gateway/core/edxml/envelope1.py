@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from gateway.core.content import Content, NewSink, Sink
-from gateway.core.edxml.names import all_pairs, attribute, is_generation_1, pairs, small, split, written
+from gateway.core.edxml.names import all_pairs, attribute, escaped, is_generation_1, pairs, small, split, written
 from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.values import Unreadable
 from gateway.core.edxml.wording import refusal
@@ -265,7 +264,7 @@ class _Teller:
         if here.kind == "drop":
             self._had_credentials = self._had_credentials or not text.isspace()
         elif here.kind == "copy" and here.write is not None:
-            here.write(escape(text, {"\r": "&#13;"}))
+            here.write(escaped(text))
         elif here.kind == "field":
             self._hold(text)
             fields = self._drafts[-1].fields

@@ -23,11 +23,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape
 
 from gateway.core.content import PIECE, Content, NewSink, Sink, pieces
 from gateway.core.edxml.envelope1 import Enclosed, Listed, Told, tell
 from gateway.core.edxml.mime import MimePart, body, is_base64_text, stretch, taken_apart
+from gateway.core.edxml.names import escaped
 from gateway.core.edxml.parse import EDXML, Limits
 
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
@@ -139,7 +139,7 @@ def _assembled(told: Told, files: list[_File], source: Content, new_sink: NewSin
 def _leaves(sink: Sink, prefix: str, values: Iterable[tuple[str, str | None]]) -> None:
     for name, value in values:
         if value:
-            sink.write(f"<{prefix}{name}>{escape(value)}</{prefix}{name}>".encode())
+            sink.write(f"<{prefix}{name}>{escaped(value)}</{prefix}{name}>".encode())
 
 
 def _matched(listed: tuple[Listed, ...], files: list[_File]) -> tuple[list[Listed], list[_File]]:

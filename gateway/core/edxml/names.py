@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from gateway.core.edxml.parse import EDXML
 
@@ -15,6 +15,11 @@ _XML: Final = "http://www.w3.org/XML/1998/namespace"
 def is_generation_1(namespace: str) -> bool:
     """Whether an element of ``namespace`` belongs to generation 1."""
     return namespace.startswith(GENERATION_1) or namespace in SOAP
+
+
+def escaped(text: str) -> str:
+    """The text as XML, a carriage return in it included: a bare one would be read as a line feed."""
+    return escape(text, {"\r": "&#13;"})
 
 
 def split(name: str) -> tuple[str, str, str]:

@@ -1,0 +1,82 @@
+"""Whatever software wrote a message, the same message is read of it, up to what that software is known to change."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.edxml.read import read
+from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable
+from gateway.core.edxml.write import write
+from tests.vendors import WRITERS
+from tests.vendors.messages import documents, reports
+from tests.vendors.paper import Message, Writer
+from tests.vendors.transit import transit
+
+GENERATION_2 = sorted(set(WRITERS) - {"soap-with-mime", "soap-with-all-document"})
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+seeds = st.integers(0, 2**32)
+
+
+def comparable(message: Message) -> Message:
+    """Without warnings, packaging and the order of extras: what nobody promises to keep."""
+    if isinstance(message, StatusMessage):
+        return replace(message, warnings=())
+    attachments = tuple(replace(one, wrapped="none", declared_type=None) for one in message.attachments)
+    return replace(message, warnings=(), attachments=attachments, extra=tuple(sorted(message.extra)))
+
+
+def check(writer: Writer, message: Message, chance: random.Random) -> None:
+    written = writer(message, chance)
+    if written.refused is not None:
+        with pytest.raises(Unreadable) as refusal:
+            read(written.raw)
+        assert refusal.value.name == written.refused
+        return
+    found = read(written.raw)
+    assert comparable(found) == comparable(written.expected)
+    assert written.warnings <= {warning.name for warning in found.warnings}
+    assert comparable(read(write(found))) == comparable(replace(found, **_unwritten(found)))
+
+
+def _unwritten(message: Message) -> dict[str, bool]:
+    """The vendors' signature block is decoration, and is not written."""
+    return {} if isinstance(message, StatusMessage) else {"signature_present": False}
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+@settings(max_examples=40, suppress_health_check=SLOW)
+@given(message=documents, seed=seeds)
+def test_a_document_of_any_vendor_is_read_as_what_was_meant(name: str, message: DocumentMessage, seed: int) -> None:
+    check(WRITERS[name], message, random.Random(seed))
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+@settings(max_examples=20, suppress_health_check=SLOW)
+@given(message=reports, seed=seeds)
+def test_a_report_of_any_vendor_is_read_as_what_was_meant(name: str, message: StatusMessage, seed: int) -> None:
+    check(WRITERS[name], message, random.Random(seed))
+
+
+@pytest.mark.parametrize("name", [*GENERATION_2, "ours"])
+@settings(max_examples=30, suppress_health_check=SLOW)
+@given(message=documents | reports, seed=seeds)
+def test_what_comes_over_the_axis_is_what_went_in_up_to_what_the_axis_does(
+    name: str, message: Message, seed: int
+) -> None:
+    chance = random.Random(seed)
+    if name == "ours":
+        raw, expected = write(message), message
+    else:
+        written = WRITERS[name](message, chance)
+        if written.refused is not None:
+            return
+        raw, expected = written.raw, written.expected
+    passed = transit(raw.removeprefix(b"\xef\xbb\xbf").lstrip(), expected, chance)
+    assert comparable(read(passed.raw)) == comparable(passed.expected)
+    twice = transit(passed.raw, passed.expected, chance)
+    assert comparable(read(twice.raw)) == comparable(twice.expected)
