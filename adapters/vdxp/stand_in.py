@@ -9,22 +9,24 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from aiohttp import web
 
 from adapters.vdxp.axis.doors import Doors
-from adapters.vdxp.axis.faults import Faults
+from adapters.vdxp.axis.faults import Fault, Faults, Kind
 from adapters.vdxp.axis.keeping import Keeper, Kept, Listed, Member, MessageType, local
-from adapters.vdxp.axis.relaying import NotEdxml, Ways, relayed, slip_of
+from adapters.vdxp.axis.relaying import Ways, relayed, slip_of
 from gateway.ports import Parcel
 
 #: The province's own system and what it signs with; no other system knows it.
 SYSTEM: Final = "00.33.W00"
 SECRET_FILE: Final = "keys/axis.secret"  # noqa: S105 - a path
 _SECRET: Final = "made up for the axis in small"  # noqa: S105 - of a program for tests
+#: The names of all faults.
+FAULTS: Final[tuple[str, ...]] = get_args(Kind)
 #: The smallest file that everybody takes for a PDF, in base64.
 _A_PDF: Final = "JVBERi0xLjQKMSAwIG9iajw8L1R5cGUvQ2F0YWxvZz4+ZW5kb2JqCnRyYWlsZXI8PC9Sb290IDEgMCBSPj4KJSVFT0YK"
 
@@ -222,6 +224,20 @@ def a_report(
     ).encode()
 
 
+def an_answer(raw: bytes, code: str, receiver: str) -> bytes:
+    """The status that an agency reports on a document it received."""
+    slip = slip_of(raw)
+    return a_report(code, sender=receiver, about=slip.document_id, of=slip.sender, notation=slip.notation)
+
+
+def a_fault(text: str) -> Fault:
+    """A fault as the command line writes it, ``KIND`` or ``KIND:VALUE``; raises ValueError."""
+    kind, _, value = text.partition(":")
+    if kind not in FAULTS:
+        raise ValueError(kind)
+    return Fault(kind, value)  # type: ignore[arg-type]
+
+
 def a_small_country(axis: Axis) -> None:
     """Three systems: the Government Office and a ministry, the province of the bus, and another province."""
     axis.join("00.01.W00", "another secret", [
@@ -267,6 +283,3 @@ def _write_secret(folder: Path) -> None:
     file = folder / SECRET_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{_SECRET}\n", "utf-8")
-
-
-__all__ = ["SECRET_FILE", "SYSTEM", "Axis", "Listed", "NotEdxml", "a_letter", "a_report", "a_small_country", "agency"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.2
 
-_for_seconds = click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS",
+for_seconds = click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS",
                             help="Tự kết thúc sau chừng ấy giây. End by itself.")  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def mock() -> None:
 @click.option("--rubbish", is_flag=True, help="Lỗi: gửi tệp không phải edXML. Fault: send no edXML.")
 @click.option("--away", type=click.FloatRange(min=0), metavar="SECONDS",
               help="Lỗi: thư mục biến mất chừng ấy giây. Fault: the folder is gone for a while.")  # fmt: skip
-@_for_seconds
+@for_seconds
 @json_option
 @click.pass_obj
 def documents(place: Place, /, folder: Path, seconds: float | None, **wish: Any) -> None:
@@ -74,7 +74,7 @@ def documents(place: Place, /, folder: Path, seconds: float | None, **wish: Any)
 
     desk = stand_in("edxml_folder").DocumentSystem(folder)
     letters = _letters(wish["sender"], wish["recipients"], wish["letters"], wish["files"])
-    _run(_documents(place, desk, letters, wish), seconds)
+    run(_documents(place, desk, letters, wish), seconds)
 
 
 def _letters(
@@ -112,7 +112,7 @@ async def _documents(place: Place, desk: Any, letters: Iterator[tuple[str, bytes
 async def _sending(place: Place, desk: Any, letters: Iterator[tuple[str, bytes]], wish: dict[str, Any]) -> None:
     for name, raw in letters:
         desk.send(raw, name)
-        _tell(place, "dropped", name, Text("→ đã đặt", "→ dropped"))
+        tell(place, "dropped", name, Text("→ đã đặt", "→ dropped"))
         if desk.half_written:
             await asyncio.sleep(wish["half_written"])
             desk.finish()
@@ -125,7 +125,7 @@ async def _watching(place: Place, desk: Any, code: str | None) -> None:
     while True:
         with contextlib.suppress(OSError):
             for taken in desk.collected():
-                _tell(place, "collected", taken.name, Text("← đã nhận", "← collected"))
+                tell(place, "collected", taken.name, Text("← đã nhận", "← collected"))
                 at = datetime.now(VIET_NAM).isoformat(timespec="seconds")
                 report = desk.answer(taken.raw, code, at=at) if code else None
                 if report is not None:
@@ -133,11 +133,11 @@ async def _watching(place: Place, desk: Any, code: str | None) -> None:
             for name in desk.sent():
                 if f"+{name}" not in known:
                     known.add(f"+{name}")
-                    _tell(place, "accepted", name, Text("✓ trục đã nhận", "✓ accepted by the bus"))
+                    tell(place, "accepted", name, Text("✓ trục đã nhận", "✓ accepted by the bus"))
             for name, note in desk.refused().items():
                 if f"-{name}" not in known:
                     known.add(f"-{name}")
-                    _tell(place, "refused", name, Text("✗ trục từ chối", "✗ refused by the bus"), note=note)
+                    tell(place, "refused", name, Text("✗ trục từ chối", "✗ refused by the bus"), note=note)
         await asyncio.sleep(_TICK)
 
 
@@ -169,7 +169,7 @@ async def _watching(place: Place, desk: Any, code: str | None) -> None:
 @click.option("--secret-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Khoá chung của chữ ký v1. The secret of v1.")  # fmt: skip
 @click.option("--jwks", metavar="URL", help="Khoá công khai của trục cho v1a. The bus's keys for v1a.")
-@_for_seconds
+@for_seconds
 @json_option
 @click.pass_obj
 def webhook(place: Place, /, host: str, port: int, seconds: float | None, **wish: Any) -> None:
@@ -179,7 +179,7 @@ def webhook(place: Place, /, host: str, port: int, seconds: float | None, **wish
     kind = stand_in("webhook")
     sink = kind.WebhookSink(secret=wish["secret_file"].read_text().strip() if wish["secret_file"] else None)
     sink.script, sink.usual = _answers(kind.Answer, wish)
-    sink.on_received = lambda received: _tell(
+    sink.on_received = lambda received: tell(
         place,
         "received",
         received.delivery,
@@ -192,7 +192,7 @@ def webhook(place: Place, /, host: str, port: int, seconds: float | None, **wish
         signatures=dict(received.signatures),
         size=len(received.body),
     )
-    _run(_listen(place, sink, host, port, wish["jwks"]), seconds)
+    run(_listen(place, sink, host, port, wish["jwks"]), seconds)
 
 
 def _answers(answer: Any, wish: dict[str, Any]) -> tuple[list[Any], Any]:
@@ -270,7 +270,7 @@ async def _webhook_key(url: str) -> Ed25519PublicKey:
               help='Trả lời trục (acknowledge = "receipt"). What the bus is told.')  # fmt: skip
 @click.option("--reason", metavar="TEXT", help="Lý do kèm theo. The reason that goes along.")
 @click.option("--jwks", metavar="URL", help="Khoá công khai của trục. The bus's keys.")
-@_for_seconds
+@for_seconds
 @json_option
 @click.pass_obj
 def amqp(place: Place, /, system: str, password_file: Path | None, seconds: float | None, **wish: Any) -> None:
@@ -291,7 +291,7 @@ def amqp(place: Place, /, system: str, password_file: Path | None, seconds: floa
     desk.script, desk.delay = list(wish["deeds"]), wish["delay"]
     headers = {"lgsp-reason": wish["reason"]} if wish["reason"] else {}
     desk.word = None if wish["say"] == "nothing" else kind.Word(wish["say"], headers)
-    desk.on_received = lambda received: _tell(
+    desk.on_received = lambda received: tell(
         place,
         "received",
         received.delivery,
@@ -303,7 +303,7 @@ def amqp(place: Place, /, system: str, password_file: Path | None, seconds: floa
         redelivered=received.is_redelivered,
         size=len(received.body),
     )
-    _run(_consume(place, desk, wish["jwks"]), seconds)
+    run(_consume(place, desk, wish["jwks"]), seconds)
 
 
 async def _consume(place: Place, desk: Any, jwks: str | None) -> None:
@@ -330,7 +330,7 @@ async def _consume(place: Place, desk: Any, jwks: str | None) -> None:
 # ---------------------------------------------------------------------------------------------------- running
 
 
-def _run(work: Coroutine[Any, Any, None], seconds: float | None) -> None:
+def run(work: Coroutine[Any, Any, None], seconds: float | None) -> None:
     """Run until the time is up, Ctrl-C or SIGTERM."""
     asyncio.run(_until(work, seconds))
 
@@ -346,7 +346,8 @@ async def _until(work: Coroutine[Any, Any, None], seconds: float | None) -> None
         await task
 
 
-def _tell(place: Place, event: str, name: str, words: Text, **more: Any) -> None:
+def tell(place: Place, event: str, name: str, words: Text, **more: Any) -> None:
+    """One thing that happened: a line for people, a JSON object for programs."""
     place.say(f"{words.vi} {name}", f"{words.en} {name}")
     place.give({"event": event, "name": name, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **more})
 
