@@ -91,6 +91,11 @@ class Bus:
         """What became of a message. Raises Refused."""
         return await self._ask("GET", f"/v1/messages/{id}", headers=_bearer(token))
 
+    async def document(self, token: str, issuer: str, document: str) -> dict[str, Any]:
+        """A document as the caller's agency may see it. Raises Refused."""
+        asked = {"issuer": issuer, "document": document}
+        return await self._ask("GET", "/v1/documents", params=asked, headers=_bearer(token))
+
     async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             async with self.session.request(method, self.url + path, allow_redirects=False, **request) as answer:

@@ -36,7 +36,7 @@ def demo(place: Place, *, keep: bool) -> None:
 
 async def _told(story: Story, *, keep: bool) -> None:
     """Tell the whole story; with ``keep`` go on running until interrupted."""
-    from gateway.cli.demo import folder, relaying
+    from gateway.cli.demo import folder, letters, relaying
     from gateway.cli.demo.stage import stage
 
     async with stage(story):
@@ -44,6 +44,7 @@ async def _told(story: Story, *, keep: bool) -> None:
         await relaying.outage(story)
         await relaying.translation(story)
         await relaying.commune(story)
+        await letters.letters(story)
         await relaying.count(story)
         if keep:
             url = story.bus.url

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import shutil
 import socket
 from pathlib import Path
@@ -17,6 +19,9 @@ EXAMPLE: Final = ROOT / "deploy" / "example"
 #: Real messages, where the checkout stands beside them; else the project's own.
 REAL_SAMPLES: Final = ROOT.parent / "shared" / "samples" / "edxml"
 SYSTEM: Final = "H33.14/lgsp"
+#: What the province is called on the national axis, and what it signs with there.
+AXIS_SYSTEM: Final = "00.33.W00"
+AXIS_SECRET: Final = "keys/axis.secret"  # noqa: S105 - a path
 #: Systems that sign for themselves or fetch with a key: name of the key file -> system.
 OWN_KEYS: Final = {
     "H33.05-app": "H33.05/app",
@@ -40,7 +45,7 @@ def free_port() -> int:
 
 
 def make_example(folder: Path, *, urls: dict[str, str]) -> int:
-    """Found the example province in ``folder``; ``urls`` gives each webhook agency its address. Answers the port."""
+    """Found the example province in ``folder``; ``urls`` gives each agency that is called its address. The port."""
     if not EXAMPLE.is_dir():
         raise Misconfigured(
             str(EXAMPLE),
@@ -55,12 +60,13 @@ def make_example(folder: Path, *, urls: dict[str, str]) -> int:
         for file in sorted((EXAMPLE / kind).glob("*.toml")):
             text = file.read_text()
             if file.stem in urls:
-                text = text.replace("http://127.0.0.1:PORT/inbox", urls[file.stem])
+                text = re.sub(r"http://127\.0\.0\.1:PORT/\w+", urls[file.stem], text)
             (folder / kind / file.name).write_text(text)
     for stem, system in OWN_KEYS.items():
         key, pem = new_key_pem()
         write_new(folder / "keys" / f"{stem}.pem", pem, mode=0o600)
         write_new(folder / "keys" / f"{stem}.crt", self_signed(key, system), mode=0o644)
+    write_new(folder / AXIS_SECRET, f"{secrets.token_hex(16)}\n".encode(), mode=0o600)
     return port
 
 

@@ -99,6 +99,8 @@ async def count(story: Story) -> None:
     arrived = {
         *await story.office.arrivals(),
         *await story.district.arrivals(),
+        *await story.neighbour.arrivals(),
+        *await story.axis.arrivals(),
         *await story.finance.arrivals(),
         *await story.health.arrivals(),
         *story.wakes,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.client.bus import Bus
+from gateway.client.bus import Bus, Refused
 from gateway.client.identity import read_signer
 from gateway.client.message import make_event, new_id
 from gateway.compose import Gateway
@@ -43,10 +43,13 @@ class Story:
     identical: int = 0
     failures: list[str] = field(default_factory=list)
     wakes: list[str] = field(default_factory=list)
+    reports_before: int = 0
     gateway: Gateway = field(init=False)
     bus: Bus = field(init=False)
     office: Any = field(init=False)
     district: Any = field(init=False)
+    neighbour: Any = field(init=False)
+    axis: Any = field(init=False)
     finance: Any = field(init=False)
     health: Any = field(init=False)
     commune: Any = field(init=False)
@@ -119,6 +122,23 @@ class Story:
         answer = await self.bus.send(envelope)
         await self.verify(answer["receipt"], digest_of(envelope))
         return answer
+
+    async def view(self, issuer: str, document: str) -> dict[str, Any]:
+        """A document as its sender sees it now; empty of recipients where the bus does not know it yet."""
+        token = await self.bus.token(self.signer("H33.05-app"), "H33.05/app")
+        try:
+            return await self.bus.document(token, issuer, document)
+        except Refused:
+            return {"recipients": []}
+
+    async def until_view(self, issuer: str, document: str, ready: Callable[[dict[str, Any]], bool], what: str) -> None:
+        """Wait until the sender's view of a document says so; in vain is a failure of the story."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if ready(await self.view(issuer, document)):
+                return
+            await asyncio.sleep(0.1)
+        self.failures.append(f"waited in vain for {what}")
 
     def signer(self, stem: str) -> jws.Signer:
         """The key of a system of the example."""
