@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,14 +166,11 @@ def signed_pdf(
     """The document with one signature more; ``stamped_by`` says that it was there at ``at``."""
     signer = SimpleSigner(person.asn1, person.asn1_key, cert_registry=SimpleCertificateStore())
     meta = PdfSignatureMetadata(field_name=name, md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES)
-    stamper = (
-        None
-        if stamped_by is None
-        else DummyTimeStamper(stamped_by.asn1, stamped_by.asn1_key, fixed_dt=at)
-    )
+    stamper = None if stamped_by is None else DummyTimeStamper(stamped_by.asn1, stamped_by.asn1_key, fixed_dt=at)
     out = io.BytesIO()
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-    sign_pdf(writer, meta, signer, timestamper=stamper, output=out)
+    with ThreadPoolExecutor(1) as apart:  # the library brings an event loop of its own
+        apart.submit(sign_pdf, writer, meta, signer, timestamper=stamper, output=out).result()
     return out.getvalue()
 
 

@@ -52,7 +52,9 @@ class Nose:
         if file.size > self.most:
             return Scan("failed", "too-large", "a nose")
         with file.open() as opened:
-            return Scan("infected", "Test.Malware", "a nose") if self.bad in opened.read() else Scan("clean", "", "a nose")
+            return (
+                Scan("infected", "Test.Malware", "a nose") if self.bad in opened.read() else Scan("clean", "", "a nose")
+            )
 
 
 def an_inspect(
