@@ -58,7 +58,7 @@ class Posting:
             raise PermanentFailure("what came from the axis is not sent back to it; the directory must be mended")
         post = await asyncio.to_thread(self._post, parcel)
         missing, known = post.to, ""
-        if parcel.attempt > 1 and self.wishes.check != "none":
+        if parcel.may_have_arrived and self.wishes.check != "none":
             missing, known = await self._missing(parcel, post)
         reference = known
         for chunk in _chunks(missing):
