@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import struct
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.content import PIECE, Content
 from gateway.ports.findings import Scan, ScannerAway
@@ -56,66 +56,80 @@ class Clamd:
 
     async def _asked(self, command: bytes, file: Content | None) -> str:
         try:
-            async with asyncio.timeout(self.seconds), self._line() as (reader, writer):
-                return await _spoken(reader, writer, command, file)
+            async with asyncio.timeout(self.seconds):
+                line = await self._connected()
+                try:
+                    return await _spoken(line, command, file)
+                finally:
+                    line.close()
         except TimeoutError:
             raise ScannerAway("no answer in time") from None
 
-    @contextlib.asynccontextmanager
-    async def _line(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _connected(self) -> socket.socket:
+        """A line to it. Plain, as an answer is to be had even where the other side breaks off while it is spoken to."""
         found = _ADDRESS.match(self.address)
         if found is None:
             raise ScannerAway("not an address")
+        loop = asyncio.get_running_loop()
         try:
             if found[4] is not None:
-                reader, writer = await asyncio.open_unix_connection(found[4], limit=_LONGEST_ANSWER)
-            else:
-                host, port = found[1] or found[2], int(found[3])
-                reader, writer = await asyncio.open_connection(host, port, limit=_LONGEST_ANSWER)
+                return await _opened(socket.AF_UNIX, found[4])
+            places = await loop.getaddrinfo(found[1] or found[2], int(found[3]), type=socket.SOCK_STREAM)
         except (OSError, OverflowError, ValueError) as error:
             raise ScannerAway(type(error).__name__) from None
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await writer.wait_closed()
+        trouble: OSError | None = None
+        for family, _, _, _, address in places:
+            try:
+                return await _opened(family, address)
+            except OSError as error:
+                trouble = error
+        raise ScannerAway(type(trouble).__name__)
 
 
-async def _spoken(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, command: bytes, file: Content | None
-) -> str:
+async def _opened(family: int, address: Any) -> socket.socket:
+    line = socket.socket(family, socket.SOCK_STREAM)
+    line.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(line, address)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+async def _spoken(line: socket.socket, command: bytes, file: Content | None) -> str:
     """One question and its answer; whoever breaks off may have said why before."""
-    try:
-        writer.write(command)
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ConnectionError):  # it answers before the end where a file is too large for it
+        await loop.sock_sendall(line, command)
         if file is not None:
-            await _hand_over(writer, file)
-        await writer.drain()
-    except ConnectionError:
-        pass  # it answers before the end where a file is too large for it
+            await _hand_over(line, file)
+    answer = bytearray()
     try:
-        answer = await reader.readuntil(b"\0")
-    except asyncio.IncompleteReadError as error:
-        raise ScannerAway("an answer cut short" if error.partial else "no answer") from None
-    except (asyncio.LimitOverrunError, ConnectionError) as error:
+        while not answer.endswith(b"\0") and len(answer) <= _LONGEST_ANSWER:
+            piece = await loop.sock_recv(line, _LONGEST_ANSWER)
+            if not piece:
+                break
+            answer += piece
+    except ConnectionError as error:
         raise ScannerAway(type(error).__name__) from None
+    if not answer.endswith(b"\0"):
+        raise ScannerAway("an answer cut short" if answer else "no answer")
     return answer[:-1].decode("utf-8", "replace").strip()
 
 
-async def _hand_over(writer: asyncio.StreamWriter, file: Content) -> None:
+async def _hand_over(line: socket.socket, file: Content) -> None:
+    loop = asyncio.get_running_loop()
     opened = await asyncio.to_thread(file.open)
     try:
         left = file.size
         while left > 0:
             piece = await asyncio.to_thread(opened.read, min(PIECE, left))
             if not piece:
-                raise EOFError("the file is shorter than it was said to be")
+                raise OSError("the file is shorter than it was said to be")
             left -= len(piece)
-            writer.write(struct.pack("!L", len(piece)))
-            writer.write(piece)
-            await writer.drain()
-        writer.write(struct.pack("!L", 0))
+            await loop.sock_sendall(line, struct.pack("!L", len(piece)) + piece)
+        await loop.sock_sendall(line, struct.pack("!L", 0))
     finally:
         await asyncio.to_thread(opened.close)
 

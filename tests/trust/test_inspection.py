@@ -22,7 +22,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 from signxml import methods
 from signxml.signer import XMLSigner
-from signxml.xades import XAdESSigner
+from signxml.xades.xades import XAdESSigner
 
 from gateway.core.content import InMemory
 from gateway.core.findings import Looked
@@ -113,9 +113,9 @@ async def test_a_pdf_gets_the_verdict_it_deserves(side: SideProcess, name: str, 
 
 def encrypted(pdf: bytes) -> bytes:
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(pdf)))
-    writer.encrypt("the owner's", "the reader's")
+    writer.encrypt("the owner's", "the reader's")  # type: ignore[no-untyped-call]
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 
