@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from gateway.core.agency_list import LEVELS, MAX_ENTRIES, Entry
+from gateway.core.agency_list import LEVELS, MAX_ENTRIES, AgencyList, Entry
 from gateway.core.codes import is_code
 from gateway.core.faults import Text
 
@@ -83,12 +83,21 @@ def read_csv(content: bytes, *, via: str | None = None) -> Reading:
     return gathering.done()
 
 
-def read_told(items: Iterable[Mapping[str, Any]], *, via: str) -> Reading:
-    """The entries that a system tells; ``via`` carries for them. A level that is not known here counts as none."""
+def read_told(items: Iterable[Mapping[str, Any]], *, via: str, old: AgencyList | None, day: date) -> Reading:
+    """The entries that a system tells; ``via`` carries for them. A level that is not known here counts as none.
+
+    One that is told to be closed (``is_closed``) without a day is closed since it was so on the ``old`` list, or else
+    since ``day``.
+    """
     gathering = _Gathering()
     for place, item in enumerate(items, 1):
-        known = item.get("level") in LEVELS
-        gathering.take(place, item if known else {**item, "level": None}, via)
+        told = dict(item)
+        if told.get("level") not in LEVELS:
+            told["level"] = None
+        if told.get("is_closed") is True and not told.get("closed"):
+            before = old.entry(str(told.get("code"))) if old is not None else None
+            told["closed"] = (before.closed if before is not None and before.closed else day).isoformat()
+        gathering.take(place, told, via)
     return gathering.done()
 
 
@@ -178,7 +187,7 @@ def _text(said: Mapping[str, Any], name: str) -> str:
     value = said.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str | int):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         raise _Mistake(f"{name} không phải văn bản", f"{name} is no text")
     return str(value).strip()
 

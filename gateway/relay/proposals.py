@@ -42,7 +42,7 @@ class Proposals:
         """
         now = self.clock.now()
         new = await asyncio.to_thread(AgencyList.of, source, read.entries)
-        old = await self._in_force(source)
+        old = await self.in_force(source)
         if old is not None and old.digest == new.digest:
             await self.lists.check(source, now)
             return None
@@ -90,7 +90,8 @@ class Proposals:
             raise _too_late(await self.find(number))
         return await self.find(number)
 
-    async def _in_force(self, source: str) -> AgencyList | None:
+    async def in_force(self, source: str) -> AgencyList | None:
+        """The list of a source that is in force; None before the first."""
         kept = next((each for each in await self.lists.listed() if each.source == source), None)
         body = None if kept is None or kept.digest is None else await self.lists.body(source, kept.digest)
         return None if body is None else await asyncio.to_thread(AgencyList.unpack, source, body)

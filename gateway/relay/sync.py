@@ -13,6 +13,7 @@ from gateway.core.agency_list import MAX_ENTRIES
 from gateway.core.agency_reading import read_told
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Rejected, Text, TransientFailure
+from gateway.core.moments import day_of
 from gateway.ports import Adapter, Clock
 from gateway.ports.agency_lists import Proposal
 from gateway.relay.proposals import Proposals
@@ -83,5 +84,6 @@ class Sync:
                 items.append(item)
         if not items:
             raise TransientFailure("the list is empty, which is taken for a mistake")
-        read = await asyncio.to_thread(read_told, items, via=system.name)
+        old, day = await self.proposals.in_force(system.name), day_of(self.clock.now())
+        read = await asyncio.to_thread(read_told, items, via=system.name, old=old, day=day)
         return await self.proposals.propose(system.name, read, by=by)
