@@ -111,6 +111,14 @@ class Platform:
         """The transport state of an item."""
         return next(item.state for item in self.waits if item.id == id)
 
+    def posted(self) -> list[bytes]:
+        """Every file that was taken, in order."""
+        return [one.raw for one in self.mail]
+
+    def unsettled(self) -> list[str]:
+        """Ids of what is not settled."""
+        return [item.id for item in self.waits if item.state not in {"done", "fail"}]
+
     async def arrivals(self) -> list[str]:
         """Delivery ids of the documents and statuses that were taken: the names of their files."""
         return [one.name.removesuffix(".edxml") for one in self.mail]
@@ -142,7 +150,7 @@ class Platform:
 
     async def waiting(self) -> list[str]:
         """Ids of what is not settled."""
-        return [item.id for item in self.waits if item.state not in {"done", "fail"}]
+        return self.unsettled()
 
     async def refusals(self) -> list[str]:
         """The words of the statuses 02 that came from the bus."""

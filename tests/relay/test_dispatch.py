@@ -524,6 +524,15 @@ async def test_what_another_process_dropped_is_due_again_when_its_lease_ends(tow
     assert await outcomes(town, answer) == [(1, "lapsed"), (1, "taken")]
 
 
+async def test_a_try_after_one_that_was_cut_off_says_that_the_message_may_have_arrived(town: Town) -> None:
+    await town.sent(subject="first")
+    await town.ledger.claim({NAME: 1}, owner="push:other", now=MORNING, until=MORNING + 28)
+    await town.sent(subject="second")
+    await town.pass_time(30)
+    told = {parcel.event["subject"]: parcel.may_have_arrived for parcel in town.desk(NAME).parcels}
+    assert told == {"first": True, "second": False}
+
+
 async def test_a_worker_whose_lease_ended_cannot_write_over_the_next_one(town: Town) -> None:
     answer = await town.sent()
     (late,) = await town.ledger.claim({NAME: 1}, owner="push:late", now=MORNING, until=MORNING + 28)
