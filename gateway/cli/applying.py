@@ -11,6 +11,7 @@ from typing import Final
 from gateway.cli.rights import desks_of, rows_after
 from gateway.config.difference import Difference, difference
 from gateway.config.keys import new_key_pem, read_key, self_signed, write_new
+from gateway.config.law import read_law
 from gateway.config.province import Province, read_province
 from gateway.config.reading import NewPair, Warned
 from gateway.config.rows import Row
@@ -35,6 +36,7 @@ class Applied:
 def plan(settings: Settings, version: int, rows: Sequence[RegistryRow]) -> tuple[Applied, Province]:
     """What apply would do to a registry with these rows; raises Misconfigured with every mistake. Changes nothing."""
     province = read_province(settings, rows)
+    read_law(settings.law_folders, settings.folder)
     found = difference(rows, province.rows)
     desks_of(settings, rows_after(rows, found))
     return Applied(found, province.warnings, province.pairs, version, is_written=False), province
