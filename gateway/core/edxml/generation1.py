@@ -143,27 +143,29 @@ def _leaves(sink: Sink, prefix: str, values: Iterable[tuple[str, str | None]]) -
 
 
 def _matched(listed: tuple[Listed, ...], files: list[_File]) -> tuple[list[Listed], list[_File]]:
-    """Both with an id each: a file without one has that of the reference of its name, else of its turn."""
-    known = {file.enclosed.id for file in files if file.enclosed.id}
-    free = [number for number, one in enumerate(listed) if one.id not in known]
+    """Both with an id each: what has none of its own finds its fellow by name, else by turn."""
     ids = [one.id for one in listed]
-    same_length = len(listed) == len(files)
+    known = {file.enclosed.id for file in files} - {None}
+    free = [number for number, one in enumerate(listed) if one.id is None or one.id not in known]
     found: list[_File] = []
     for turn, file in enumerate(files):
         said = file.enclosed
-        if said.id is None:
+        if said.id is None or said.id not in ids:
             match = next((n for n in free if said.name and listed[n].name == said.name), None)
-            if match is None and same_length and turn in free:
+            if match is None and said.id is None and len(listed) == len(files) and turn in free:
                 match = turn
-            own = f"generation-1-{turn + 1}"
-            if match is not None:
+            if match is None:
+                said = said._replace(id=said.id or f"generation-1-{turn + 1}")
+            else:
                 free.remove(match)
-                ids[match] = own = ids[match] or own
-            said = said._replace(id=own)
+                ids[match] = said.id or ids[match] or f"generation-1-{turn + 1}"
+                said = said._replace(id=ids[match])
         found.append(_File(said, file.part))
-    return [
-        one._replace(id=ids[number] or f"generation-1-reference-{number + 1}") for number, one in enumerate(listed)
-    ], found
+    told = [
+        one._replace(id=own or f"generation-1-reference-{number}")
+        for number, (one, own) in enumerate(zip(listed, ids, strict=True), start=1)
+    ]
+    return told, found
 
 
 def _encoded(file: _File, source: Content) -> Iterator[bytes]:
