@@ -16,6 +16,7 @@ from gateway.core.faults import Fault
 from gateway.core.jws import Signer
 from gateway.ports import Accepted, Clock, Ledger, Spool
 from gateway.ports.failures import Failures
+from gateway.relay.documents import Documents
 from gateway.relay.inspect import Inspect
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
@@ -111,6 +112,7 @@ class Doors:
     operate: Operate
     requests: Requests
     proposals: Proposals
+    documents: Documents
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.compose.asked import operate_on, operations_on, proposals_on, requests_on
+    from gateway.compose.asked import documents_on, operate_on, operations_on, proposals_on, requests_on
     from gateway.compose.choices import (
         agency_lists_of,
         copies_of,
@@ -32,6 +32,7 @@ __all__ = [
     "agency_lists_of",
     "built_in_catalog",
     "copies_of",
+    "documents_on",
     "failures_and_replays",
     "known_steps",
     "looking",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 _HOME: Final = {
-    **dict.fromkeys(("operate_on", "operations_on", "proposals_on", "requests_on"), "asked"),
+    **dict.fromkeys(("documents_on", "operate_on", "operations_on", "proposals_on", "requests_on"), "asked"),
     **dict.fromkeys(
         (
             "agency_lists_of",

@@ -6,11 +6,12 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-from gateway.compose.choices import agency_lists_of, backfills_of, failures_and_replays
+from gateway.compose.choices import agency_lists_of, backfills_of, failures_and_replays, register_of
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
+from gateway.relay.documents import Documents
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
@@ -29,6 +30,11 @@ def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clo
     return Operations(
         replays, failures, ledger, directory, clock or SystemClock(), lambda: f"op-{secrets.token_hex(5)}"
     )
+
+
+def documents_on(ledger: Ledger, directory: Callable[[], Directory]) -> Documents:
+    """What became of documents."""
+    return Documents(register_of(ledger), ledger, directory)
 
 
 def proposals_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Proposals:

@@ -107,6 +107,7 @@ class Gateway(Steps):
             operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
             requests=self.requests,
             proposals=self.proposals,
+            documents=self.documents,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,

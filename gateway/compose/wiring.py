@@ -25,6 +25,7 @@ from gateway.relay.backfill import Backfill
 from gateway.relay.collect import Collect
 from gateway.relay.company import Company
 from gateway.relay.dispatch import Dispatch
+from gateway.relay.documents import Documents
 from gateway.relay.inspect import Inspect
 from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
@@ -85,6 +86,7 @@ class Steps:
     sync: Sync = field(init=False)
     register: Register = field(init=False)
     unmatched: Unmatched = field(init=False)
+    documents: Documents = field(init=False)
     law: Law = field(init=False)
     remind: Remind = field(init=False)
 
@@ -144,6 +146,7 @@ class Steps:
         )
         self.scratch = Scratch(settings.data / "scratch")
         self.register = register_of(ledger)
+        self.documents = Documents(self.register, ledger, directory)
         self.remind = Remind(ledger, self.register, self.accept, directory, self.law, clock)
         self.unmatched = Unmatched(self.register, clock, settings.status_wait, f"register:{process}")
         self.proposals = Proposals(agency_lists_of(ledger), directory, clock)

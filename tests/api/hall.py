@@ -27,8 +27,10 @@ from gateway.core import jws
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
 from gateway.ports import HeldFile
+from gateway.relay.documents import Documents
 from gateway.relay.operations import Operations
 from gateway.relay.upload import UploadLimits, Uploads
+from gateway.store.memory_documents import MemoryRegister
 from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_replays import MemoryReplays
 from gateway.store.uploads import UploadFolder
@@ -270,6 +272,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "operate": town.operate,
         "requests": town.requests,
         "proposals": town.proposals,
+        "documents": Documents(MemoryRegister(town.ledger), town.ledger, lambda: town.directory),
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,
