@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "replay": "gateway.cli.replay:replay",
     "discard": "gateway.cli.replay:discard",
     "requests": "gateway.cli.requests:requests",
+    "documents": "gateway.cli.documents:documents",
     "directory": "gateway.cli.directory:directory",
     "doctor": "gateway.cli.doctor.command:doctor",
     "backup": "gateway.cli.backup:backup",
