@@ -53,6 +53,7 @@ ROUTES: Final = (
     web.get("/v1/messages/{id}", messages.message),
     web.get("/v1/messages/{id}/envelope", messages.envelope),
     web.get("/v1/me", me.me),
+    web.get("/v1/me/duties", me.duties),
     web.get("/v1/me/requests", requests.mine),
     web.post("/v1/me/requests", requests.ask),
     web.get("/v1/agencies", address_book.agencies),

@@ -1,4 +1,4 @@
-"""GET /v1/me: what the bus knows about the system that asks: certificates, subscriptions, agreements."""
+"""GET /v1/me: what the bus knows about the system that asks: certificates, subscriptions, agreements; what it owes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.api import registered
+from gateway.api.asked import page_of
 from gateway.api.body import json_answer
 from gateway.api.doors import DOORS
 from gateway.api.identity import system_of
@@ -39,6 +41,14 @@ async def me(request: web.Request) -> web.Response:
             "agreements": _agreements(agency.code, directory, now),
         }
     )
+
+
+async def duties(request: web.Request) -> web.Response:
+    """What the caller's agency owes for documents by law, the one due first first."""
+    system = system_of(request)
+    limit, _ = page_of(request.query)
+    found = await request.app[DOORS].documents.register.duties(agency=system.agency, limit=limit)
+    return json_answer({"duties": [registered.duty(each) for each in found]})
 
 
 def _certificate(each: Certificate, now: float) -> dict[str, Any]:
