@@ -126,11 +126,12 @@ class Vdxp:
         await self._kit.close()
 
     async def fetch_agencies(self, levels: Sequence[str] = ("1", "2", "3", "4")) -> AsyncIterator[dict[str, Any]]:
-        """The agencies of the axis' lists as one, each once: code, name, parent, aliases, level, centre, mail, closed.
+        """The agencies of the axis' lists as one, each once: code, name, parent, aliases, level,
+        centre, mail, closed (a day).
 
         ``levels``: which levels the newer list is asked for. At most 300,000 rows a list; raises TransientFailure.
         """
-        merging = Merging()
+        merging = Merging(day_of(self._context.now()))
         await self._kit.agencies("getAgenciesList", merging.older)
         await self._kit.agencies("getSynchronizeUnit", merging.unit)
         for level in levels if self._wishes.is_newer_kit else ():

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
+from adapters.vdxp.evidence import moment_of
 from gateway.core.codes import form_of, is_code
+from gateway.core.moments import day_of
 
 Row = Mapping[str, Any]
 
@@ -26,13 +29,14 @@ class _Entry:
     level: str = ""
     centre: str = ""
     mail: str = ""
-    is_closed: bool = False
+    closed: date | None = None
 
 
 @dataclass(slots=True)
 class Merging:
-    """Takes rows of the lists in any order; :meth:`rows` gives the agencies."""
+    """Takes rows of the lists in any order; :meth:`rows` gives the agencies. ``today`` closes what names no day."""
 
+    today: date
     #: Code as some list writes it -> what that list says; the lists are kept apart until all are there.
     _older: dict[str, _Entry] = field(default_factory=dict)
     _units: dict[str, _Entry] = field(default_factory=dict)
@@ -47,10 +51,12 @@ class Merging:
             self._older.setdefault(entry.code, entry)
 
     def unit(self, row: Row) -> None:
-        """A row of getSynchronizeUnit: as before, and centerCode, deleted, isAgency."""
+        """A row of getSynchronizeUnit: as before, and centerCode, deleted, modifyDate, isAgency."""
         if entry := self._entry("unit", row):
             entry.centre = _text(row, "centerCode")
-            entry.is_closed = _text(row, "deleted").lower() in {"true", "1", "yes"}
+            if _text(row, "deleted").lower() in {"true", "1", "yes"}:
+                modified = moment_of(_text(row, "modifyDate"))
+                entry.closed = self.today if modified is None else day_of(modified)
             self._units.setdefault(entry.code, entry)
 
     def newer(self, row: Row, level: str) -> None:
@@ -60,7 +66,7 @@ class Merging:
             self._newer.setdefault(entry.code, entry)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every agency once, by code: plain dictionaries."""
+        """Every agency once, by code, as plain dictionaries; connection centres are no agencies and left out."""
         everything = [*self._newer.values(), *self._older.values(), *self._units.values()]
         names = _one_name_each(everything)
         merged: dict[str, dict[str, Any]] = {}
@@ -70,11 +76,11 @@ class Merging:
                 code,
                 {
                     "code": code, "name": "", "parent": None, "aliases": [], "level": None, "centre": None,
-                    "mail": None, "is_closed": False, "is_centre": form_of(code) == "centre",
+                    "mail": None, "closed": None,
                 },
             )  # fmt: skip
             self._add(row, entry, names)
-        return [merged[code] for code in sorted(merged)]
+        return [merged[code] for code in sorted(merged) if form_of(code) != "centre"]
 
     def _add(self, row: dict[str, Any], entry: _Entry, names: Mapping[str, str]) -> None:
         """What a list says beyond the lists before it."""
@@ -83,7 +89,7 @@ class Merging:
         row["level"] = row["level"] or entry.level or None
         row["centre"] = row["centre"] or entry.centre or None
         row["mail"] = row["mail"] or entry.mail or None
-        row["is_closed"] = row["is_closed"] or entry.is_closed
+        row["closed"] = row["closed"] or (entry.closed and entry.closed.isoformat())
         parent = names.get(parent, parent)
         if parent and parent != row["code"]:
             row["parent"] = row["parent"] or parent

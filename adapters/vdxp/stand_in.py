@@ -283,3 +283,21 @@ def _write_secret(folder: Path) -> None:
     file = folder / SECRET_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{_SECRET}\n", "utf-8")
+
+
+__all__ = [
+    "FAULTS",
+    "SECRET_FILE",
+    "SYSTEM",
+    "Axis",
+    "Fault",
+    "Faults",
+    "Listed",
+    "Ways",
+    "a_fault",
+    "a_letter",
+    "a_report",
+    "a_small_country",
+    "agency",
+    "an_answer",
+]

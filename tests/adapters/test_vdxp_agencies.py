@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def merged(
     units: list[dict[str, Any]] | None = None,
     newer: list[dict[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    merging = Merging()
+    merging = Merging(date(2026, 11, 23))
     for row in older or []:
         merging.older(row)
     for row in units or []:
@@ -49,10 +50,9 @@ async def test_an_agency_stands_once_with_its_other_code_as_an_alias(desk: Desk)
         "level": "1",
         "centre": "00.33.W00",
         "mail": None,
-        "is_closed": False,
-        "is_centre": False,
+        "closed": None,
     }
-    assert rows["H27.03"]["is_closed"]
+    assert rows["H27.03"]["closed"] == "2025-07-01"
 
 
 async def test_the_older_kit_has_two_lists(desk: Desk) -> None:
@@ -96,6 +96,15 @@ def test_an_old_code_that_two_claim_is_nobodys() -> None:
 
 def test_codes_that_claim_each_other_stay_two() -> None:
     assert set(merged(older=[{"code": "A", "oldCode": "B"}, {"code": "B", "oldCode": "A"}])) == {"A", "B"}
+
+
+def test_a_connection_centre_is_no_agency() -> None:
+    assert set(merged(units=[{"code": "00.33.W00"}, {"code": "H33"}])) == {"H33"}
+
+
+def test_what_was_deleted_on_no_day_is_closed_today() -> None:
+    rows = merged(units=[{"code": "H33", "deleted": "true"}, {"code": "H39", "deleted": False}])
+    assert [rows[code]["closed"] for code in ("H33", "H39")] == ["2026-11-23", None]
 
 
 def test_parents_are_found_by_the_list_they_stand_in() -> None:
