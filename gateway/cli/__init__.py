@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "release": "gateway.cli.operate:release",
     "replay": "gateway.cli.replay:replay",
     "discard": "gateway.cli.replay:discard",
+    "inspect": "gateway.cli.inspect:inspect",
     "requests": "gateway.cli.requests:requests",
     "documents": "gateway.cli.documents:documents",
     "directory": "gateway.cli.directory:directory",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         stand_in,
     )
     from gateway.compose.gateway import Gateway, running
+    from gateway.compose.inspection import inspect_on
     from gateway.compose.lists import ListsInForce
     from gateway.compose.picture import Picture, built_in_catalog, picture_of
 
@@ -34,6 +35,7 @@ __all__ = [
     "copies_of",
     "documents_on",
     "failures_and_replays",
+    "inspect_on",
     "known_steps",
     "looking",
     "open_ledger",
@@ -65,6 +67,7 @@ _HOME: Final = {
         "choices",
     ),
     **dict.fromkeys(("Gateway", "running"), "gateway"),
+    "inspect_on": "inspection",
     "ListsInForce": "lists",
     **dict.fromkeys(("Picture", "built_in_catalog", "picture_of"), "picture"),
 }

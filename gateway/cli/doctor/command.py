@@ -28,6 +28,7 @@ _CHECKS: Final = {
     "spool": Text("kho tệp", "files"),
     "registry": Text("danh mục", "registry"),
     "certificates": Text("chứng thư", "certificates"),
+    "inspection": Text("chữ ký trong tệp và mã độc", "signatures in files, and malware"),
     "disk": Text("ổ đĩa", "disk"),
     "clocks": Text("đồng hồ", "clocks"),
     "ports": Text("cổng mạng", "ports"),
@@ -81,7 +82,7 @@ def examined(place: Place, *, active: bool, thorough: bool) -> list[Finding]:
 
 
 def _of_province(settings: Settings, ring: Keyring | None, *, active: bool, thorough: bool) -> list[Finding]:
-    from gateway.cli.doctor import destinations, machine, province, store
+    from gateway.cli.doctor import destinations, inspection, machine, province, store
 
     now = time.time()
     kept = store.on_store(settings, now, thorough=thorough)
@@ -101,6 +102,7 @@ def _of_province(settings: Settings, ring: Keyring | None, *, active: bool, thor
     found += province.on_certificates(own, directory, settings.shown(settings.certificate), now)
     found += province.on_unused(settings, directory, kept.signers)
     found += destinations.on_folders(settings, systems)
+    found += inspection.on_inspection(settings, now)
     found += asyncio.run(_over_the_network(settings, ring, directory, active=active))
     return found
 
@@ -134,7 +136,9 @@ async def _over_the_network(
     from gateway.cli.doctor.destinations import addresses, on_addresses
     from gateway.cli.doctor.listening import on_listening
 
-    found: list[Finding] = []
+    from gateway.cli.doctor.inspection import on_scanner
+
+    found = await on_scanner(settings)
     async with session() as line:
         if ring is not None:
             found += await on_listening(line, settings, ring.jwks())
