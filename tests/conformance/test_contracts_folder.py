@@ -24,7 +24,7 @@ VERSIONS = [version for contract in CONTRACTS for version in contract.versions]
 FILE = {"name", "mediaType", "size", "sha256"}
 PROMISED = {
     "document.issued": ["1.0", "2.0"],
-    "document.status": ["1.0"],
+    "document.status": ["1.0", "2.0"],
     "receipt.delivered": ["1.0"],
     "receipt.discarded": ["1.0"],
     "receipt.expired": ["1.0"],

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 from gateway.core.content import Content, MemorySink, NewSink, Scales, poured
 from gateway.core.contract import parse_dataschema
 from gateway.core.documents.inward import DOCUMENT, STATUS_REPORT, document_id_of
-from gateway.core.documents.outward import from_document_1_0, from_document_2_0, from_status
+from gateway.core.documents.outward import code_of, from_document_1_0, from_document_2_0, from_status
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read_record
 from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable, Unwritable
@@ -89,10 +89,12 @@ class Outgoing:
             return None
         if isinstance(message, DocumentMessage):
             return raw if kind == DOCUMENT and document_id_of(message) == data["documentId"] else None
+        if kind != STATUS_REPORT:
+            return None
         answered = data["responseFor"]
         told = (message.code, message.response_for.organ_id, message.response_for.document_id)
-        meant = (data.get("statusCode"), answered.get("organId"), answered.get("documentId"))
-        return raw if kind == STATUS_REPORT and told == meant else None
+        meant = (code_of(data), answered.get("organId"), answered.get("documentId"))
+        return raw if told == meant else None
 
     def _written(self, parcel: Parcel, kind: str, data: dict[str, Any]) -> Content:
         """The message as a new .edxml file; raises PermanentFailure for what edXML cannot say."""
@@ -100,7 +102,7 @@ class Outgoing:
         addressee = parcel.carried[0] if parcel.carried else parcel.recipient.agency
         message: DocumentMessage | StatusMessage
         self._check_size(data)
-        if kind == STATUS_REPORT and version.startswith("1."):
+        if kind == STATUS_REPORT and version.startswith(("1.", "2.")):
             message = from_status(data)
         elif kind == DOCUMENT and version.startswith("2."):
             message = from_document_2_0(data, self._content, addressee=addressee)

@@ -101,16 +101,23 @@ def from_document_1_0(data: Data, content_of: ContentOf, *, addressee: str) -> D
 
 
 def from_status(data: Data) -> StatusMessage:
-    """The report in data of document.status 1.0."""
+    """The report in data of document.status 1.0 or 2.0; of the latter the present status: edXML has one a message."""
+    told: Data = data.get("status", data)
     return StatusMessage(
         sender=_organization(data["from"]),
         response_for=_answered(data["responseFor"]),
-        code=data["statusCode"],
-        staff=_staff(_part(data, "staff")),
-        description=_text(data, "description"),
-        timestamp=_text(data, "timestamp"),
+        code=code_of(data),
+        staff=_staff(_part(told, "staff")),
+        description=_text(told, "description"),
+        timestamp=_text(told, "timestamp"),
         extra=_extra(data),
     )
+
+
+def code_of(data: Data) -> str:
+    """The code that a report tells, by data of document.status 1.0 or 2.0."""
+    code: str = data["status"]["code"] if "status" in data else data["statusCode"]
+    return code
 
 
 def _part(data: Data, name: str) -> Data:
