@@ -24,6 +24,7 @@ _HOUR: Final = 3600.0
 #: Nobody counts further than a century; a calendar in which no day works would be searched for ever.
 _FURTHEST: Final = 36_525
 _LONGEST_REST: Final = 370
+_REMEMBERED: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Calendar:
     days_off: Mapping[date, DayOff] = field(default_factory=dict)
     make_up: Mapping[date, DayOff] = field(default_factory=dict)
     hours: tuple[OfficeHours, ...] = (USUAL_HOURS,)
+    #: The spans of days that were asked for: the same few are, again and again.
+    _known: dict[date, tuple[Span, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -117,7 +120,9 @@ class Calendar:
 
     def working_day(self, day: date) -> date:
         """``day`` where it is a working one, else the next one that is."""
-        for ahead in range(_LONGEST_REST):
+        if self._spans(day):
+            return day
+        for ahead in range(1, _LONGEST_REST):
             if self._spans(day + timedelta(ahead)):
                 return day + timedelta(ahead)
         raise ValueError(f"no working day in {_LONGEST_REST} days from {day}; the office hours are wrong")
@@ -138,13 +143,15 @@ class Calendar:
         What comes after hours or on a day off counts for the next working day.
         """
         day = self.working_day(day_of(moment))
-        return self.closing(day) if moment < self.closing(day) else self.closing(self.working_day(day + _DAY))
+        closing = self.closing(day)
+        return closing if moment < closing else self.closing(self.working_day(day + _DAY))
 
     def closing(self, day: date) -> float:
         """When offices close on ``day``; raises ValueError for a day on which they do not work."""
-        if not self._spans(day):
+        spans = self._spans(day)
+        if not spans:
             raise ValueError(f"{day} is no working day")
-        return _midnight(day) + self._spans(day)[-1][1]
+        return _midnight(day) + spans[-1][1]
 
     def add_working_days(self, day: date, number: int) -> date:
         """The ``number``-th working day after ``day`` (before it, where negative); ``day`` itself for none.
@@ -219,6 +226,14 @@ class Calendar:
         )
 
     def _spans(self, day: date) -> tuple[Span, ...]:
+        known = self._known.get(day)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[day] = self._found(day)
+        return known
+
+    def _found(self, day: date) -> tuple[Span, ...]:
         hours = next((each for each in reversed(self.hours) if each.is_in_force(day)), USUAL_HOURS)
         if day in self.make_up:
             return hours.make_up

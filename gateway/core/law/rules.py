@@ -86,11 +86,14 @@ class Law:
         rules = [each for each in self.rules if entry.kind in each.of and each.is_in_force(day)]
         if not rules:
             return ()
-        owing = [each for each in dict.fromkeys(entry.recipients) if each not in {entry.reporter, entry.issuer}]
+        own = entry.reporter, entry.issuer
+        owing = [each for each in dict.fromkeys(entry.recipients) if each not in own]
         return tuple(
-            Obligation(agency, rule.id, due, rule.answered_by)
-            for rule, due in [(each, self.due(each, priority, at)) for each in rules]
-            for agency in owing
+            [
+                Obligation(agency, rule.id, due, rule.answered_by)
+                for rule, due in [(each, self.due(each, priority, at)) for each in rules]
+                for agency in owing
+            ]
         )
 
     def due(self, rule: Rule, priority: int, since: float) -> float:
