@@ -30,6 +30,8 @@ _MARKS: Final = re.compile("[\u0300-\u036f]+")
 _BETWEEN: Final = re.compile(r"[^\w.\n]+")
 #: Names are folded so many at a time: nothing else runs meanwhile.
 _AT_ONCE: Final = 500
+#: Lines with the word looked for, but not with all others, before another word is looked for.
+_MISSES: Final = 500
 
 
 def fold(text: str) -> str:
@@ -188,13 +190,13 @@ class AgencyList:
     def search(self, words: Sequence[str], after: str) -> Iterator[str]:
         """Codes behind ``after`` whose name, code or alias has a word beginning with each of these folded words."""
         text = self._text
-        first, end = self._bounds(3)
+        _, end = self._bounds(3)
         wanted = [f" {word}".encode() for word in words]
-        # the rarest is looked for, the others in its lines
-        rarest = min(wanted, key=lambda word: text.count(word, first, end), default=b"")
+        sought = max(wanted, key=len, default=b"")
         at = self._place(3, after.encode("utf-8", "replace") + b"\n")  # a tab is below a line end: behind that code
+        misses = 0
         while at < end:
-            hit = text.find(rarest, at, end)
+            hit = text.find(sought, at, end)
             if hit < 0:
                 return
             start = text.rfind(b"\n", at, hit) + 1 or at
@@ -203,6 +205,11 @@ class AgencyList:
             code, _, said = text[start : at - 1].partition(b"\t")
             if all(word in said for word in wanted):
                 yield code.decode()
+                continue
+            misses += 1
+            if misses == _MISSES:
+                # the longest word is a common one: go on with the rarest of what is left
+                sought = min(wanted, key=lambda word: text.count(word, at, end))
 
     def _bounds(self, part: int) -> tuple[int, int]:
         return self._starts[part], self._starts[part + 1] - 1

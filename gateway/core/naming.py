@@ -18,6 +18,8 @@ from gateway.core.agency_list import AgencyList
 MOST_REACHED: Final = 2_000
 #: Answers that are remembered of each kind, before all are forgotten.
 _REMEMBERED: Final = 4_000
+#: What no code is: nobody has asked yet.
+_UNASKED: Final = "\n"
 #: Successors in a row.
 _LONGEST: Final = 32
 
@@ -54,8 +56,7 @@ class Naming:
         known = self._names.get(name)
         if known is not None or not self.lists:
             return known
-        found = self._codes.get(name, name)
-        if found is not name:
+        if (found := self._codes.get(name, _UNASKED)) is not _UNASKED:
             return found
         named = (name if listed.entry(name) is not None else listed.owner(name) for listed in self.lists)
         code = next((each for each in named if each is not None), None)

@@ -156,3 +156,11 @@ def test_a_country_is_loaded_and_asked_in_the_blink_of_an_eye() -> None:
     for n in range(0, 120_000, 120):
         assert read.owner(f"000.{n}.H") == f"H{n % 63:02}.{n // 63:04}"
     assert (time.perf_counter() - began) / 1000 < 0.0005
+
+
+def test_words_that_nearly_everybody_has_hide_nobody() -> None:
+    many = [Entry(f"H{n:05}", f"Uỷ ban nhân dân xã {'thứ' if n == 1900 else 'số'} {n}") for n in range(2000)]
+    listed = AgencyList.of("axis", many)
+    assert list(listed.search(["nhan", "dan", "thu"], "")) == ["H01900"]
+    assert list(listed.search(["nhan", "dan", "thu"], "H01900")) == []
+    assert len(list(listed.search(["nhan", "so", "ban"], ""))) == 1999
