@@ -102,7 +102,7 @@ def test_a_sound_province_has_no_error_and_ends_with_zero(folder: Path) -> None:
     assert (shown.status, shown.json["result"], shown.json["counts"]["error"]) == (0, "sound", 0)
     assert {each["check"] for each in shown.json["findings"]} == {
         "config", "keys", "database", "spool", "registry", "certificates", "disk", "clocks", "ports", "destinations",
-        "backlog", "law",
+        "backlog", "law", "inspection",
     }  # fmt: skip
 
 

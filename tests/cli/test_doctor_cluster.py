@@ -61,7 +61,7 @@ def test_a_sound_cluster_is_sound_and_every_check_is_made(folder: Path) -> None:
     assert [each for each in found if each["severity"] in {"warning", "error"}] == []
     assert {each["check"] for each in found} == {
         "config", "keys", "database", "spool", "registry", "certificates", "disk", "clocks", "ports", "destinations",
-        "backlog", "law",
+        "backlog", "law", "inspection",
     }  # fmt: skip
     said = " ".join(each["what"]["en"] for each in found if each["check"] in {"database", "disk"})
     for words in (

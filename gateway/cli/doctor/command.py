@@ -134,9 +134,8 @@ async def _over_the_network(
 ) -> list[Finding]:
     from gateway.cli.doctor.asking import session
     from gateway.cli.doctor.destinations import addresses, on_addresses
-    from gateway.cli.doctor.listening import on_listening
-
     from gateway.cli.doctor.inspection import on_scanner
+    from gateway.cli.doctor.listening import on_listening
 
     found = await on_scanner(settings)
     async with session() as line:
