@@ -148,9 +148,9 @@ def test_an_ordinary_document_costs_under_three_microseconds(town: Town) -> None
         "content": "Về việc triển khai thực hiện chuyển đổi số",
         "attachments": [{"file": {"name": "125-STC-VP.signed.pdf"}}, {"file": {"name": "phu luc 1.docx"}}],
     }
-    watch, rounds = LAW.watch, 2000
+    watch, rounds = LAW.watch, 500
     best = 1e9
-    for _ in range(50):
+    for _ in range(200):
         began = time.process_time()
         for _ in range(rounds):
             watch.is_suspect(data)

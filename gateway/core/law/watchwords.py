@@ -129,7 +129,9 @@ class Watch:
                     return True
         if plain:
             lower = text.lower()
-            return any(each in lower for each in plain)
+            for each in plain:
+                if each in lower:
+                    return True
         return False
 
     def look(self, data: Mapping[str, Any], at: float) -> tuple[Found, ...]:
