@@ -6,19 +6,20 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import pytest_asyncio
 
 from adapters.edxml_folder import adapter as tongue
+from adapters.edxml_folder import folder
 from adapters.edxml_folder.folder import put
 from adapters.edxml_folder.stand_in import A_PDF, DocumentSystem, a_document
 from gateway.config.catalog import builtin_folder, read_catalog
-from gateway.core.content import InMemory, whole
+from gateway.core.content import Content, InMemory, pieces_of, whole
 from gateway.core.documents.item import message_id
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
@@ -582,6 +583,102 @@ async def test_a_folder_that_hangs_is_a_time_out_and_closing_does_not_wait_for_i
         await desk.adapter.close()
     finally:
         answered.set()
+
+
+async def test_the_bytes_that_were_handed_over_are_on_record_with_the_attempt(desk: Desk) -> None:
+    raw = (OURS / "other_vendor.edxml").read_bytes()
+    event, parcel = a_message_from(raw, desk)
+    handed = await desk.adapter.deliver(parcel)
+    assert handed.reference == f"sha-256:{hashlib.sha256(raw).hexdigest()} {len(raw)} bytes, as it came"
+    handed = await desk.adapter.deliver(replace(parcel, delivery="again", is_translated=True))
+    written = desk.files()["again.edxml"]
+    assert handed.reference == f"sha-256:{hashlib.sha256(written).hexdigest()} {len(written)} bytes, written"
+    assert event["data"]["raw"]["sha256"] != hashlib.sha256(written).hexdigest()
+
+
+async def test_a_large_file_on_a_slow_line_arrives_although_each_try_gives_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tongue, "PATIENCE", 0.05)
+    go_on, begun, real = threading.Event(), [], put
+
+    def slow(folder: Path, name: str, content: Content) -> None:
+        begun.append(name)
+        go_on.wait(30)
+        real(folder, name, content)
+
+    monkeypatch.setattr(tongue, "put", slow)
+    parcel = a_parcel(desk.context)
+    try:
+        for attempt in (1, 2):
+            with pytest.raises(TimedOut):
+                await desk.adapter.deliver(replace(parcel, attempt=attempt))
+    finally:
+        go_on.set()
+    monkeypatch.setattr(tongue, "PATIENCE", 10.0)
+    handed = await desk.adapter.deliver(replace(parcel, attempt=3))
+    assert handed.reference is not None
+    assert len(begun) == 1
+    assert list(desk.files()) == begun
+
+
+async def test_a_large_file_on_a_slow_line_is_collected_although_each_round_gives_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.system.send(a_document("12"), "12.edxml")
+    monkeypatch.setattr(tongue, "PATIENCE", 0.05)
+    go_on, begun, real = threading.Event(), [], desk.adapter._gather
+
+    def slow(limit: int) -> list[Collected | Uncollectable]:
+        begun.append(limit)
+        go_on.wait(30)
+        return real(limit)
+
+    monkeypatch.setattr(desk.adapter, "_gather", slow)
+    try:
+        for _ in range(2):
+            with pytest.raises(TimedOut):
+                await desk.adapter.collect(50)
+    finally:
+        go_on.set()
+    monkeypatch.setattr(tongue, "PATIENCE", 10.0)
+    assert len(await desk.adapter.collect(50)) == 1
+    assert begun == [50]
+    desk.system.send(a_document("13"), "13.edxml")
+    assert len(await desk.adapter.collect(50)) == 2
+
+
+async def test_a_file_that_is_changed_while_it_is_read_is_left_for_the_next_round(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.system.send(a_document("12"), "12.edxml")
+
+    def grown(file: BinaryIO) -> Iterator[bytes]:
+        yield from pieces_of(file)
+        with (desk.system.outbox / "12.edxml").open("ab") as more:
+            more.write(b" ")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "pieces_of", grown)
+        assert list(await desk.adapter.collect(50)) == []
+    assert len(await desk.adapter.collect(50)) == 1
+
+
+def test_half_of_a_file_is_never_shown_where_another_gateway_began_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def other(handle: int) -> None:
+        real(handle)
+        (tmp_path / ".a.edxml.tmp").unlink()
+        (tmp_path / ".a.edxml.tmp").write_bytes(b"ha")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", other)
+        with pytest.raises(OSError, match="another gateway"):
+            put(tmp_path, "a.edxml", InMemory(b"half and half"))
+    assert [path.name for path in tmp_path.iterdir()] == [".a.edxml.tmp"]
 
 
 async def test_no_error_names_the_province_folder_or_a_text_of_the_message(desk: Desk) -> None:
