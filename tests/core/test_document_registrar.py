@@ -1,0 +1,292 @@
+"""The line of a message in the register: by today's directory, however its sender spelled the document."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config.catalog import builtin_folder
+from gateway.core.agreement import Subscription
+from gateway.core.directory import Agency, Directory, System
+from gateway.core.documents.entry import DocumentEntry, Obligation
+from gateway.core.documents.key import document_key, made_key
+from gateway.core.documents.matching import Served, already_served, left_to_serve
+from gateway.core.documents.registrar import Registrar
+from gateway.core.envelope import Event
+from gateway.core.moments import parse_moment
+from gateway.core.routing import Route
+
+ID = "H33.05,2026/10/12,1284/STC-NS"
+DIRECTORY = Directory(
+    [
+        Agency("H33.05", "Sở Tài chính", "province", ("000.00.05.H33",)),
+        Agency("H33.14", "Sở KHCN", "province", ("000.00.14.H33",)),
+        Agency("H33.07", "Sở Y tế", "province"),
+    ],
+    [],
+    gateway="H33.14/lgsp",
+)
+
+
+def canonical(code: str) -> str:
+    agency = DIRECTORY.agency(code)
+    return code if agency is None else agency.code
+
+
+def example(contract: str, name: str) -> dict[str, Any]:
+    folder = builtin_folder() / contract / "examples" / "good" / f"{name}.json"
+    found: dict[str, Any] = json.loads(folder.read_text("utf-8"))
+    return found
+
+
+def line(data: dict[str, Any], contract: str = "document.issued/2.0", to: str | None = "H33.14") -> DocumentEntry:
+    kind, _, version = contract.partition("/")
+    named = None if to is None else tuple(to.split())
+    event = Event(
+        "i", "i", "H33.05/dms", kind, version, "s", 0.0, "", named, None, 0, None, None, None, None, None, data, {}
+    )
+    made = Registrar().line(event, (), DIRECTORY, 0.0)
+    assert made is not None
+    return made
+
+
+# ----------------------------------------------------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "H33.05,2026/10/12,1284/STC-NS",
+        "000.00.05.H33,2026/10/12,1284/STC-NS",
+        " H33.05 , 2026/10/12 , 1284 / STC-NS ",
+        "H33.05,2026-10-12,1284/stc-ns",
+        "H33.05,12/10/2026,1284/STC-NS",
+        "H33.05,2026/10/12 08:30:00,1284/STC-NS",
+    ],
+)
+def test_one_document_has_one_key_however_it_is_spelled(written: str) -> None:
+    assert document_key(written, canonical) == ID
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("G22,2015/09/30,7816/VPCP-TTĐT", "g22,2015/09/30,7816/vpcp-ttđt"),
+        ("G22,2015/09/30,7816/VPCP-TTĐT", unicodedata.normalize("NFD", "G22,2015/09/30,7816/VPCP-TTĐT")),
+        ("1A2b3c4d-0000-4000-8000-ABCDEFabcdef", "1a2b3c4d-0000-4000-8000-abcdefabcdef"),
+        ("Công văn   số 5", "công văn số 5"),
+        ("CODE,30,thông báo", "code,30,THÔNG BÁO"),
+    ],
+)
+def test_blanks_case_and_composition_make_no_difference(one: str, other: str) -> None:
+    codes = str.upper
+    assert document_key(one, codes) == document_key(other, codes)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (ID, "H33.05,2026/10/13,1284/STC-NS"),
+        (ID, "H33.07,2026/10/12,1284/STC-NS"),
+        (ID, "H33.05,2026/10/12,1284/STC-TH"),
+        ("07/CV", "7/CV"),
+        ("H33.05,2014/02/30,1/A", "H33.05,2014/03/02,1/A"),
+    ],
+)
+def test_other_documents_have_other_keys(one: str, other: str) -> None:
+    assert document_key(one, canonical) != document_key(other, canonical)
+
+
+def test_a_number_may_hold_commas() -> None:
+    assert document_key("H33.05,2026/10/12,12,13/STC", canonical) == "H33.05,2026/10/12,12,13/STC"
+
+
+def test_a_key_is_made_of_issuer_day_and_code_where_no_id_is_told() -> None:
+    assert made_key("000.00.05.H33", "2026-10-12", "1284/STC-NS", canonical) == ID
+    assert made_key("H33.05", None, "1284/stc-ns", canonical) == "H33.05,1284/STC-NS"
+    assert made_key(None, None, None, canonical) == ""
+
+
+@given(st.text(max_size=60))
+def test_the_key_of_a_key_is_the_key(written: str) -> None:
+    key = document_key(written, canonical)
+
+    assert document_key(key, canonical) == key
+
+
+# ------------------------------------------------------------------------------------------------------ documents
+
+
+def test_a_new_document_in_the_second_version() -> None:
+    made = line(example("document.issued/2.0", "full"), to="H33.14/dms 000.00.14.H33 H33.07 H99.1")
+
+    assert (made.kind, made.key, made.issuer, made.reporter) == ("new", ID, "H33.05", "H33.05")
+    assert made.recipients == ("H33.14", "H33.07", "H99.1")
+    assert (made.concerned, made.code, made.said_at, made.issued_on) == ((), "", None, "2026-10-12")
+    assert made.document == ID
+    assert len(made.fingerprint or "") == 64
+
+
+def test_where_nobody_is_named_it_is_for_whom_it_goes_to() -> None:
+    routes = [Route(System(name, name.partition("/")[0], "webhook"), Subscription("document.issued", "2.0"))
+              for name in ("H33.14/dms", "H33.07/dms", "H33.14/archive")]  # fmt: skip
+    event = Event("i", "i", "H33.05/dms", "document.issued", "2.0", "s", 0.0, "", None, None, 0, None, None, None, None,
+                  None, example("document.issued/2.0", "minimal"), {})  # fmt: skip
+
+    made = Registrar().line(event, routes, DIRECTORY, 0.0)
+
+    assert made is not None
+    assert made.recipients == ("H33.14", "H33.07")
+
+
+@pytest.mark.parametrize(
+    ("contract", "name", "kind", "concerned"),
+    [
+        ("document.issued/1.0", "recall", "recall", ("H33.05,2018/10/12,1284/STC-NS",)),
+        ("document.issued/2.0", "recall", "recall", (ID,)),
+        ("document.issued/2.0", "update", "update", (ID,)),
+        ("document.issued/2.0", "replace", "replace", (ID, "H33.05,2026/10/14,1290/STC-NS")),
+    ],
+)
+def test_a_change_says_what_it_changes(contract: str, name: str, kind: str, concerned: tuple[str, ...]) -> None:
+    made = line(example(contract, name), contract)
+
+    assert (made.kind, made.concerned) == (kind, concerned)
+
+
+def test_a_recall_that_names_no_other_document_recalls_its_own_id() -> None:
+    data = example("document.issued/2.0", "recall")
+    del data["business"]["documentId"]
+
+    assert line(data).concerned == (line(data).key,)
+
+
+def test_both_versions_of_a_document_make_one_line() -> None:
+    first, second = example("document.issued/1.0", "full"), example("document.issued/2.0", "full")
+    digests = [each["file"]["sha256"] for each in second["attachments"]]
+    first |= {"documentId": second["documentId"], "issuingOrganId": "000.00.05.H33", "subject": second["subject"]}
+    first |= {"businessType": 0, "issuedOn": "2026-10-12", "reason": second["business"].get("reason", "")}
+    first["files"] = [{"name": "a", "mediaType": "b", "size": 1, "sha256": each} for each in reversed(digests)]
+
+    assert line(first, "document.issued/1.0") == line(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "V/v khác"},
+        {"attachments": []},
+        {"documentId": "H33.05,2026/10/12,1285/STC-NS"},
+        {"from": {"organId": "H33.07"}},
+        {"business": {"type": "update"}},
+    ],
+)
+def test_another_document_has_another_fingerprint(change: dict[str, Any]) -> None:
+    data = example("document.issued/2.0", "full")
+
+    assert line({**data, **change}).fingerprint != line(data).fingerprint
+
+
+def test_what_a_hop_writes_anew_changes_no_fingerprint() -> None:
+    data = example("document.issued/2.0", "full")
+    hop = {
+        **data, "subject": f"  {unicodedata.normalize('NFD', data['subject'])} ", "from": {"organId": "000.00.05.H33"},
+        "trace": [], "raw": None, "toPlaces": [], "other": {"direction": False},
+    }  # fmt: skip
+
+    assert line(hop).fingerprint == line(data).fingerprint
+
+
+def test_obligations_are_supplied_from_outside_for_documents_alone() -> None:
+    owed = Obligation("H33.14", "receipt", 8.0, ("03",))
+    registrar = Registrar(lambda entry, event, now: (replace(owed, agency=entry.recipients[0], due=now),))
+    event = Event("i", "i", "H33.05/dms", "document.issued", "2.0", "s", 0.0, "", ("H33.14",), None, 0, None, None,
+                  None, None, None, example("document.issued/2.0", "minimal"), {})  # fmt: skip
+
+    made = registrar.line(event, (), DIRECTORY, 8.0)
+    told = registrar.line(
+        event._replace(type="document.status", version="1.0", data=example("document.status/1.0", "arrived")),
+        (), DIRECTORY, 8.0,
+    )  # fmt: skip
+
+    assert made is not None
+    assert told is not None
+    assert (made.obligations, told.obligations) == ((owed,), ())
+    assert registrar.line(event._replace(type="dossier.sent"), (), DIRECTORY, 0.0) is None
+    assert registrar.line(event._replace(version="3.0"), (), DIRECTORY, 0.0) is None
+
+
+# -------------------------------------------------------------------------------------------------------- statuses
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_status_names_its_document_its_reporter_and_its_own_time(version: str) -> None:
+    made = line(example(f"document.status/{version}", "rejected"), f"document.status/{version}", to="H33.05")
+
+    assert (made.kind, made.key, made.issuer, made.reporter, made.code) == ("status", ID, "H33.05", "H33.14", "02")
+    assert made.said_at == parse_moment("2026-10-12T10:02:00+07:00")
+    assert (made.fingerprint, made.recipients, made.obligations) == (None, ("H33.05",), ())
+
+
+def test_a_status_of_the_second_version_tells_those_before_it() -> None:
+    made = line(example("document.status/2.0", "history"), "document.status/2.0", to="H33.05")
+
+    assert made.code == "06"
+    assert [code for code, _ in made.told] == ["05", "01", "03", "15", "06"]
+
+
+def test_taking_back_comes_the_other_way_round() -> None:
+    data = example("document.status/1.0", "taken-back")
+    data["responseFor"]["promulgationDate"] = "2026-10-12"
+
+    made = line(data, "document.status/1.0", to="H33.14")
+
+    assert (made.code, made.issuer, made.reporter, made.key) == ("13", "H33.05", "H33.05", ID)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"organId": "000.00.05.H33", "documentId": "000.00.05.H33,2026/10/12,1284/STC-NS"},
+        {"documentId": ID},
+        {"organId": "H33.05", "code": "1284/STC-NS", "promulgationDate": "2026-10-12"},
+        {"code": "1284/stc-ns", "promulgationDate": "2026-10-12"},
+    ],
+)
+def test_a_status_finds_its_document_by_id_or_by_issuer_code_and_day(about: dict[str, str]) -> None:
+    data = {**example("document.status/1.0", "arrived"), "responseFor": about}
+
+    made = line(data, "document.status/1.0", to="H33.05")
+
+    assert (made.key, made.issuer) == (ID, "H33.05")
+
+
+# --------------------------------------------------------------------------------------------------- second ways
+
+
+def served(*systems: str) -> Served:
+    return Served(frozenset(each.partition("/")[0] for each in systems), frozenset(systems))
+
+
+def test_each_system_of_an_agency_gets_it_once() -> None:
+    entry = line(example("document.issued/2.0", "minimal"), to="H33.14 H33.07")
+
+    assert already_served(entry, ["H33.14/dms", "H33.07/dms"], served("H33.14/dms"))
+    assert not already_served(entry, ["H33.14/archive", "H33.07/dms"], served("H33.14/dms"))
+    assert not already_served(entry, ["H33.14/dms", "H33.07/dms"], served("H33.40/dms"))
+    # carried: no system of its own
+    assert already_served(entry, ["H33.40/axis"], served("H33.14/dms"))
+
+
+def test_the_names_that_are_left_keep_their_order() -> None:
+    named = [("000.00.14.H33", "H33.14"), ("G12", "G12"), ("H33.07", "H33.07")]
+    systems = ["H33.14/dms", "H33.14/archive", "H33.40/axis", "H33.07/dms"]
+
+    assert left_to_serve(named, systems, served("H33.14/dms", "G12/x")) == ("H33.14/archive", "H33.07")
+    assert left_to_serve(named[:1], systems, served("H33.14/dms", "H33.14/archive")) == ()
