@@ -176,9 +176,8 @@ def test_files_in_a_part_of_their_own_and_fields_right_under_attach_are_found() 
     assert whole(one.content) == PDF
 
 
-def test_a_package_cut_short_is_read_as_far_as_it_goes() -> None:
-    (one,) = document(packed("binary", BASE64).removesuffix(b"\r\n--mau--\r\n")).attachments
-    assert whole(one.content) == PDF
+def test_a_package_without_its_last_boundary_is_refused_as_nobody_knows_what_it_lost() -> None:
+    assert refused(packed("binary", BASE64).removesuffix(b"\r\n--mau--\r\n")) == "not-well-formed"
 
 
 @pytest.mark.parametrize(
@@ -199,6 +198,7 @@ def test_a_package_cut_short_is_read_as_far_as_it_goes() -> None:
         (b"--b\r\nContent-Type: text/xml\r\n\r\n\r\n--b--\r\n", "not-well-formed"),
         (b"--b\r\nContent-Type: text/xml\r\n\r\nxin chao\r\n--b--\r\n", "not-well-formed"),
         (b"Content-Type: multipart/related\r\n\r\n--b\r\n", "unknown-format"),
+        (b"--b\r\nContent-Type: text/xml\r\n\r\n<a/>\r\n--b", "not-well-formed"),
         (b'Content-Type: multipart/related; boundary="b"\r\n\r\nno part', "unknown-format"),
         (b"--b\r\nContent-Type: text/xml\r\n" + b"X-A: b\r\n" * 10_000 + b"\r\n<a/>\r\n--b--", "too-large"),
         (b"--b\r\nContent-Type: text/xml\r\n\r\n<a/>\r\n" * 2_000 + b"--b--", "too-many"),

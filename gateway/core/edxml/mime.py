@@ -78,7 +78,7 @@ def taken_apart(content: Content, most: int) -> Package:
     """The parts of the package in ``content``.
 
     Raises Unreadable: ``too-many`` for more than ``most`` parts, ``too-large`` for headers without end,
-    ``unknown-format`` where there is no boundary or no part.
+    ``unknown-format`` where there is no boundary or no part, ``not-well-formed`` where the last boundary is missing.
     """
     with content.open() as file:
         boundary, start = _frame(file)
@@ -164,8 +164,8 @@ def _parts(file: BinaryIO, boundary: bytes, most: int) -> Iterator[MimePart]:
         # The line end before a boundary belongs to the boundary.
         blank = b"\r\n" if line.endswith(b"\r\n") else b"\n" if at_line_start else b""
     if headers is not None:
-        # Cut short: what there is of the last part is taken for the part.
-        yield MimePart(headers, start, position)
+        # Nobody could tell what is missing: half a file must not pass for the whole.
+        raise refusal("not-well-formed", reason=Text("gói MIME bị cụt", "its MIME package breaks off"), line=1)
 
 
 def _headers(head: bytes) -> tuple[dict[str, str], int]:
