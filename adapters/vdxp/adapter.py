@@ -7,6 +7,7 @@ whose answer was lost is looked for before it is sent again.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -20,15 +21,16 @@ from adapters.vdxp.kit import Kit, Undecodable
 from adapters.vdxp.listing import Listing, Waiting, parsed, waiting_of
 from adapters.vdxp.meaning import CredentialsRefused
 from adapters.vdxp.posting import Posting
-from adapters.vdxp.signing import worded
+from adapters.vdxp.signing import is_plain, worded
 from adapters.vdxp.wishes import wishes_of
 from gateway.calls.address import check_url
 from gateway.calls.caller import AnswerTooLarge
-from gateway.core.content import Content
+from gateway.core.content import Content, InMemory
 from gateway.core.documents.item import Sender, collected
 from gateway.core.documents.outgoing import Outgoing
+from gateway.core.documents.rejection import answered, rejection
 from gateway.core.edxml.parse import Limits
-from gateway.core.faults import Text, TransientFailure
+from gateway.core.faults import PermanentFailure, Text, TransientFailure
 from gateway.core.moments import day_of
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
 
@@ -42,6 +44,8 @@ _ROUND_FAILURES: Final = 3
 _MOST_PAGES: Final = 200
 #: A document that the axis cannot give as base64 is given up after so many looks.
 _UNDECODABLE_TRIES: Final = 3
+#: Refusals told that are remembered.
+_REMEMBERED: Final = 10_000
 #: A description stands twice in a request, once escaped (bytes).
 _LONGEST_NOTE: Final = 2400
 #: What a second look would not change.
@@ -65,6 +69,7 @@ class Vdxp:
         self._listing = Listing(self._wishes.poll)
         self._next_look = 0.0
         self._left_alone: set[str] = set()
+        self._answered: OrderedDict[str, None] = OrderedDict()
 
     async def deliver(self, parcel: Parcel) -> HandedOver:
         """Hand one document or status in; a repeat of what is there already is not sent."""
@@ -113,16 +118,19 @@ class Vdxp:
             await self._look()
         if not self._listing.knows(doc_id):
             return
-        if not self._listing.settle(token, refusal):
-            return
         try:
+            if refusal is not None and self._wishes.tells_refusals and names[0] == "edoc":
+                await self._answer(token, doc_id, names[2], refusal)
+            if not self._listing.settle(token, refusal):
+                return
             await self._tell(doc_id)
         except BaseException:
             self._listing.unsettle(token)
             raise
 
     async def close(self) -> None:
-        """Close the kept connections."""
+        """Stop what is under way, and close the kept connections."""
+        await self._posting.close()
         await self._kit.close()
 
     async def fetch_agencies(self, levels: Sequence[str] = ("1", "2", "3", "4")) -> AsyncIterator[dict[str, Any]]:
@@ -240,6 +248,35 @@ class Vdxp:
 
     def _left(self, doc_id: str, why: str, times: int = 1) -> None:
         log.warning("axis.item-left", agency=self._context.system.name, item=doc_id, times=times, detail=why[:300])
+
+    async def _answer(self, token: str, doc_id: str, receiver: str, refusal: tuple[str, Text]) -> None:
+        """Send the document's sender a status 02 that says why (Decision 28/2018/QĐ-TTg, article 9), once."""
+        if token in self._answered:
+            return
+        try:
+            raw = await self._kit.fetch(doc_id)
+        except (Undecodable, AnswerTooLarge):
+            return
+        limits = self._sender.limits
+        about = await asyncio.to_thread(answered, raw, receiver, limits, self._context.new_sink)
+        if about is None or not is_plain(about.receiver) or not is_plain(about.document.organ_id or ""):
+            return
+        report = InMemory(rejection(about, *refusal, self._context.now()))
+        try:
+            await self._kit.send(
+                report,
+                kind="status",
+                sender=about.receiver,
+                to=(about.document.organ_id or "",),
+                delivery="",
+                attempt=1,
+            )
+        except PermanentFailure as failure:
+            # It can be told in no words then; the state on the axis still says fail.
+            self._left(doc_id, f"the refusal cannot be told: {failure}")
+        self._answered[token] = None
+        if len(self._answered) > _REMEMBERED:
+            self._answered.popitem(last=False)
 
     async def _tell(self, doc_id: str) -> None:
         status, refusals = self._listing.verdict(doc_id)

@@ -29,6 +29,8 @@ _SERVICE: Final = "eDoc"
 _LARGEST_LIST: Final = 256 << 20
 _MOST_ROWS: Final = 300_000
 _END: Final = b"\r\n"
+#: A file that goes over any line within the usual time (bytes).
+_SMALL: Final = 1 << 20
 #: What a document never begins with, but the page of a proxy or an error does.
 _NO_DOCUMENT: Final = (b"<!doctype html", b"<html", b"{")
 
@@ -126,6 +128,7 @@ class Kit:
             body=_Ended(content),
             content_type="application/octet-stream",
             besides={"lgsp-delivery": delivery} if delivery else None,
+            within=None if content.size <= _SMALL else self.wishes.file_timeout,
         )
         try:
             reply = await self._read(answer)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from adapters.vdxp.evidence import Found, Wanted, marks_of, still_missing, wanted_of, wanted_of_data
 from adapters.vdxp.kit import Kit, Undecodable
+from adapters.vdxp.lasting import Lasting
 from adapters.vdxp.signing import is_plain
 from adapters.vdxp.wishes import Wishes
 from gateway.core.content import Content, NewSink
@@ -52,8 +53,18 @@ class Posting:
     #: The axis' id of what was handed in -> the delivery it belongs to.
     _handed: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
+    #: What is under way.
+    _lasting: Lasting = field(default_factory=Lasting)
+
     async def deliver(self, parcel: Parcel) -> HandedOver:
         """Hand a parcel in once; see the port."""
+        return await self._lasting.of(parcel.delivery, lambda: self._deliver(parcel))
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._lasting.close()
+
+    async def _deliver(self, parcel: Parcel) -> HandedOver:
         if parcel.event.get("source") == parcel.recipient.name:
             raise PermanentFailure("what came from the axis is not sent back to it; the directory must be mended")
         post = await asyncio.to_thread(self._post, parcel)

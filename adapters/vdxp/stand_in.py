@@ -125,7 +125,8 @@ class Axis:
 
     async def arrivals(self) -> list[str]:
         """Delivery ids of what was handed in over HTTP, as its own header field told them."""
-        return [kept.fields["lgsp-delivery"] for kept in self.keeper.documents.values() if kept.fields]
+        names = (kept.fields.get("lgsp-delivery") for kept in self.keeper.documents.values())
+        return [name for name in names if name is not None]
 
     async def go_down(self) -> None:
         """Close the doors: connections are refused."""

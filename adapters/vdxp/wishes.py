@@ -35,6 +35,7 @@ class Wishes:
     doc_id_key: str
     describes_status: bool
     wording: Wording
+    tells_refusals: bool
     check: Check
     ask_after: float
     private: bool
@@ -75,6 +76,7 @@ def wishes_of(settings: Mapping[str, Any]) -> Wishes:
         doc_id_key=str(of("doc_id_key", "docId")),
         describes_status=of("describes_status") is True,
         wording=of("wording", "percent"),
+        tells_refusals=of("tells_refusals") is not False,
         check=of("resend_check", "copy"),
         ask_after=float(of("ask_after", 60)),
         private=of("private") is not False,

@@ -15,6 +15,8 @@ from adapters.vdxp.stand_in import a_letter, a_report
 from gateway.config.catalog import builtin_folder, read_catalog
 from gateway.core.content import MemorySink, whole
 from gateway.core.documents.item import message_id
+from gateway.core.edxml.read import read
+from gateway.core.edxml.values import StatusMessage
 from gateway.core.faults import Text, TransientFailure
 from gateway.ports import Collected, Uncollectable
 from tests.adapters.axis_desk import Desk, Fault, a_desk
@@ -35,7 +37,7 @@ def subjects(items: list[Collected]) -> list[str]:
 
 
 def states(desk: Desk) -> list[str]:
-    return [item.status for item in desk.axis.keeper.items]
+    return [item.status for item in desk.axis.keeper.items if item.document.type == "edoc"]
 
 
 # ----------------------------------------------------------------------------------------------------- what comes
@@ -164,6 +166,47 @@ async def test_a_refusal_says_why_where_the_axis_takes_a_description(desk: Desk)
     await desk.adapter.settle(item.token, ("no-agreement", TOLD))
     assert desk.axis.sender_view("G22")[0]["note"] == f"H33.16 no-agreement: {TOLD.vi} / {TOLD.en}"
     assert states(desk) == ["fail"]
+
+
+async def test_a_refusal_goes_back_to_the_sender_as_a_status_once(desk: Desk) -> None:
+    doc_id = desk.axis.put(a_letter(100, to=["H33.16"]), "G22")
+    (item,) = await desk.good()
+    desk.faults.once("updateStatus", Fault("code", "20"))
+    with pytest.raises(TransientFailure):
+        await desk.adapter.settle(item.token, ("no-agreement", TOLD))
+    await desk.adapter.settle(item.token, ("no-agreement", TOLD))
+    (report,) = desk.axis.sent_by("H33.16")
+    said = read(report.raw)
+    assert isinstance(said, StatusMessage)
+    assert (said.code, said.sender.organ_id, said.response_for.organ_id) == ("02", "H33.16", "G22")
+    assert said.response_for.document_id == "G22,2026/11/23,100/VPCP-TTĐT"
+    assert TOLD.vi in (said.description or "")
+    assert TOLD.en in (said.description or "")
+    assert desk.axis.items_of("G22") == [(report.title, "initial")]
+    assert desk.axis.sender_view("G22")[0]["docId"] == doc_id
+
+
+async def test_a_refusal_that_cannot_be_told_is_still_a_refusal(desk: Desk) -> None:
+    desk.axis.put(a_letter(100, to=["H33.16"]), "G22")
+    (item,) = await desk.good()
+    desk.faults.once("sendEdoc", Fault("code", "19"))
+    await desk.adapter.settle(item.token, ("no-agreement", TOLD))
+    assert states(desk) == ["fail"]
+
+
+@pytest.mark.parametrize("case", ["switched off", "a status", "rubbish"])
+async def test_where_there_is_nobody_to_tell_no_status_is_sent(desk: Desk, case: str) -> None:
+    if case == "rubbish":
+        desk.axis.put(b"rubbish", "G22", ["H33.16"], as_is=True)
+    elif case == "a status":
+        desk.axis.put(a_report("03", sender="G22", **ABOUT), "G22")
+    else:
+        desk.axis.put(a_letter(100), "G22")
+    adapter = desk.anew(tells_refusals=case != "switched off")
+    (item,) = await adapter.collect(5)
+    await adapter.settle(item.token, ("no-agreement", TOLD))
+    assert desk.calls("sendEdoc") == []
+    assert [each.status for each in desk.axis.keeper.items] == ["fail"]
 
 
 async def test_a_refusal_is_told_without_words_where_it_takes_none(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -241,6 +242,61 @@ async def test_an_answer_that_took_too_long_is_lost_too(desk: Desk) -> None:
     desk.faults.once("sendEdoc", Fault("slow", 2))
     with pytest.raises(TimedOut):
         await desk.anew(timeout=1).deliver(desk.parcel())
+
+
+async def test_a_file_that_takes_longer_than_a_try_goes_on_and_the_next_try_finds_it_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = desk.anew()
+    monkeypatch.setattr(adapter._posting._lasting, "patience", 0.2)
+    desk.faults.once("sendEdoc", Fault("slow", 1))
+    with pytest.raises(TimedOut, match="still being sent") as failure:
+        await adapter.deliver(desk.parcel())
+    assert failure.value.retry_after == 10
+    await asyncio.sleep(1.2)
+    taken = await adapter.deliver(desk.parcel(attempt=2))
+    assert [kept.doc_id for kept in desk.axis.sent_by("H33.05")] == [taken.reference]
+    assert desk.calls("getSentEdocList") == []
+
+
+async def test_a_try_that_is_cut_off_does_not_cut_off_the_sending(desk: Desk) -> None:
+    desk.faults.once("sendEdoc", Fault("slow", 0.5))
+    cut = asyncio.ensure_future(desk.adapter.deliver(desk.parcel()))
+    await asyncio.sleep(0.1)
+    cut.cancel("too late")
+    with pytest.raises(asyncio.CancelledError):
+        await cut
+    await desk.adapter.deliver(desk.parcel(attempt=2))
+    assert len(titles(desk)) == 1
+
+
+async def test_closing_while_something_is_sent_is_a_lost_answer_and_no_cancellation(desk: Desk) -> None:
+    adapter = desk.anew()
+    desk.faults.once("sendEdoc", Fault("slow", 1))
+    under_way = asyncio.ensure_future(adapter.deliver(desk.parcel()))
+    await asyncio.sleep(0.2)
+    await adapter.close()
+    with pytest.raises(TimedOut):
+        await under_way
+
+
+async def test_what_failed_under_way_is_told_to_the_next_try_and_then_begun_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = desk.anew()
+    monkeypatch.setattr(adapter._posting._lasting, "patience", 0.2)
+    desk.faults.once("sendEdoc", Fault("slow", 0.5))
+    with pytest.raises(TimedOut):
+        await adapter.deliver(desk.parcel(to=("H99",)))
+    await asyncio.sleep(0.6)
+    with pytest.raises(PermanentFailure):
+        await adapter.deliver(desk.parcel(to=("H99",), attempt=2))
+
+
+async def test_an_interrupted_first_try_is_asked_about_too(desk: Desk) -> None:
+    await desk.adapter.deliver(desk.parcel())
+    await desk.anew().deliver(replace(desk.parcel(), interrupted=True))
+    assert len(titles(desk)) == 1
 
 
 async def test_an_answer_without_an_id_means_taken(desk: Desk) -> None:
