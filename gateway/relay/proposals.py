@@ -67,7 +67,13 @@ class Proposals:
         """One proposal; raises Rejected ``not-found``."""
         found = await self.lists.find(number)
         if found is None:
-            raise Rejected("not-found", Text(f"Không có đề xuất {number}.", f"There is no proposal {number}."))
+            raise Rejected(
+                "not-found",
+                Text(
+                    f"Không có đề xuất {number}. Người vận hành xem danh sách các đề xuất.",
+                    f"There is no proposal {number}. The operator looks at the list of proposals.",
+                ),
+            )
         return found
 
     async def decide(self, number: int, act: Act, *, reason: str, actor: str) -> Proposal:
