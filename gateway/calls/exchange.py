@@ -226,14 +226,17 @@ class Exchange:
 
     def _read(self, item: Listed, raw: Content) -> Collected | Uncollectable:
         to = self._receivers(item, raw)
-        identity = f"{item.id}:{' '.join(to) if item.kind == 'edoc' else item.receiver}"
+        identity = f"{item.id}:{item.receiver}"
         return collected(
             raw, name=f"{item.id}.edxml", token=item.token, sender=self._terms.sender, now=self._now(),
             to=to if item.kind == "edoc" else None, identity=identity, new_sink=self._new_sink,
         )  # fmt: skip
 
-    def _receivers(self, item: Listed, raw: Content) -> tuple[str, ...]:
-        """For whom the item is: as listed, unless that is a connection centre; else ours among those it names."""
+    def _receivers(self, item: Listed, raw: Content) -> tuple[str, ...] | None:
+        """For whom the item is: as listed, unless that is a connection centre; else ours among those it names.
+
+        None where several are ours and it names none of them as we write them: then whoever it names.
+        """
         if item.receiver and form_of(item.receiver) != "centre" and not item.receiver.endswith("W00"):
             return (item.receiver,)
         ours = self._terms.receivers or (self._terms.agency,)
@@ -242,7 +245,7 @@ class Exchange:
         except Unreadable:
             return ours[:1]
         named = [each.organ_id for each in message.recipients] if isinstance(message, DocumentMessage) else []
-        return tuple(code for code in ours if code in named) or ours[:1]
+        return tuple(code for code in ours if code in named) or (ours if len(ours) == 1 else None)
 
     async def _tell(self, item: Listed, reason: str, detail: Text) -> None:
         about = await self._about(item)

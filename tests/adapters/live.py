@@ -94,7 +94,9 @@ async def nothing_lost_nothing_twice(name: str, folder: Path, misbehave: Callabl
         await misbehave(platform)
         url = at_a_free_port(made)
         await _run(made, url, log, lambda gateway: _first_half(gateway, system, platform, out))
-        platform.faults.unauthorized += 1
+        if hasattr(platform, "expire_tokens"):
+            # A token can be renewed; where there is only a fixed one, a 401 stops the queue until an operator acts.
+            platform.faults.unauthorized += 1
         await _run(made, url, log, lambda gateway: _second_half(gateway, system, platform))
         _check(system, platform, out)
     return "".join(log)
@@ -110,11 +112,11 @@ async def _run(made: Path, url: str, log: list[str], work: Callable[[Living], Aw
 
 
 async def _first_half(gateway: Living, system: DocumentSystem, platform: Any, out: set[str]) -> None:
-    for number in sorted(out):
-        raw = sample_letter(number, sender="H33.05", receivers=("H33.16",), date="2026/11/20")
-        system.send(raw, f"{number}.edxml")
+    for name in sorted(out):
+        raw = sample_letter(name, sender="H33.05", receivers=("H33.16",), date="2026/11/20")
+        system.send(raw, f"{name}.edxml")
     for number in range(LETTERS):
-        platform.put(sample_letter(f"{100 + number}", receivers=("H33.05",)))
+        platform.put(sample_letter(f"{100 + number}", sender="H33.16", receivers=("H33.05",)))
     await _until(lambda: len(_sent(platform)) >= LETTERS // 3, gateway)
     await platform.go_down()
     await asyncio.sleep(1.5)
@@ -126,7 +128,7 @@ async def _first_half(gateway: Living, system: DocumentSystem, platform: Any, ou
 
 async def _second_half(gateway: Living, system: DocumentSystem, platform: Any) -> None:
     for number in range(STATUSES):
-        about = f"H37.01,2026/11/23,{100 + number}/UBND-VP"
+        about = f"H33.16,2026/11/23,{100 + number}/UBND-VP"
         raw = sample_status(about, "03", sender="H33.05", receiver="H33.16", symbol=f"{100 + number}/UBND-VP")
         system.send(raw, f"s{number}.edxml")
         await platform.drop_status(f"H33.05,2026/11/20,{number + 1}/UBND-VP", "01", f"{number + 1}/UBND-VP")
@@ -160,9 +162,9 @@ def _check(system: DocumentSystem, platform: Any, out: set[str]) -> None:
     # A status may be said twice after a lost answer: whoever keeps statuses keeps it once.
     assert {what for what in sent if not what[1]} == documents
     assert [what for what, count in sent.items() if count > 1 and not what[1]] == []
-    told = {(f"H37.01,2026/11/23,{100 + number}/UBND-VP", "03") for number in range(STATUSES)}
+    told = {(f"H33.16,2026/11/23,{100 + number}/UBND-VP", "03") for number in range(STATUSES)}
     assert {what for what in sent if what[1]} == told
-    expected = {(f"H37.01,2026/11/23,{100 + number}/UBND-VP", "") for number in range(LETTERS)}
+    expected = {(f"H33.16,2026/11/23,{100 + number}/UBND-VP", "") for number in range(LETTERS)}
     expected |= {(f"H33.05,2026/11/20,{number + 1}/UBND-VP", "01") for number in range(STATUSES)}
     assert dict(received) == dict.fromkeys(expected, 1)
 

@@ -313,6 +313,13 @@ async def test_where_the_list_names_a_centre_the_item_is_for_ours_among_those_it
     assert item.event["to"] == "H33.05 H33.20"
 
 
+async def test_where_none_of_ours_is_named_as_we_write_it_whoever_is_named_gets_it(desk: Facing) -> None:
+    desk.platform.put(sample_letter("12", receivers=("000.00.05.H33",)), receiver="00.33.W00")
+    (item,) = await desk.anew(receivers=["H33.05", "H33.16"]).collect(50)
+    assert isinstance(item, Collected)
+    assert item.event["to"] == "000.00.05.H33"
+
+
 async def test_an_item_whose_content_is_absent_stops_no_other_and_is_given_up_in_the_end(desk: Facing) -> None:
     bad = desk.platform.put(sample_letter("1"))
     desk.platform.faults.spoiled.add(bad)

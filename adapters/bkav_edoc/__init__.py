@@ -1,0 +1,1 @@
+"""A provincial document service of the Bkav eDoc kind."""
