@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,3 +246,19 @@ def test_an_unsigned_record_becomes_a_valid_document_again(province: Province) -
         with zipfile.ZipFile(io.BytesIO(attached)) as archive:
             attached = archive.read(archive.namelist()[0])
     assert attached == content
+
+
+def test_a_message_of_generation_1_arrives_as_generation_2_and_without_its_token(province: Province) -> None:
+    before = {path.name for path in collected(province, "H33.07")}
+    old = (OWN / "generation_1_mime.edxml").read_bytes()
+    drop(province, "H33.05", re.sub(rb"000\.00\.(0[57])\.H33", rb"H33.\1", old), "the-he-1.edxml")
+    found = collected(province, "H33.07", len(before) + 1)
+    (arrived,) = (path for path in found if path.name not in before)
+
+    (line,) = converted(arrived)
+    assert (line["result"], line["contract"], line["warnings"]) == ("relayed", "document.issued/2.0", [])
+    text = arrived.read_text()
+    assert "http://www.mic.gov.vn/TBT/QCVN_102_2016" in text
+    assert "V/v gửi, nhận văn bản điện tử" in text
+    assert "e-doc.vn" not in text
+    assert "KHONG-PHAI-MA-THAT" not in text
