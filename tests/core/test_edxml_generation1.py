@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import base64
-import io
 import random
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.core.agency import System
-from gateway.core.content import InMemory, MemorySink, whole
-from gateway.core.contract import dataschema_of
-from gateway.core.documents.inward import RAW_TYPE, convert, file_object, to_document
-from gateway.core.documents.outgoing import Outgoing
+from gateway.core.content import whole
+from gateway.core.documents.inward import convert, to_document
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import Attachment, DocumentMessage, Extra, StatusMessage, Unreadable
-from gateway.core.handover import Parcel
 from tests.vendors.first import NAMESPACE, TOKEN
+from tests.vendors.relay import relayed
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "edxml"
 MIME = (VECTORS / "generation_1_mime.edxml").read_bytes()
@@ -221,28 +216,6 @@ def test_what_is_not_understood_is_refused_by_name(raw: bytes, name: str) -> Non
 )
 def test_every_limit_of_generation_2_holds(raw: bytes, name: str) -> None:
     assert refused(raw) == name
-
-
-def a_parcel(raw: bytes, spool: dict[str, bytes]) -> Parcel:
-    """A parcel for a system that takes edXML, made of a file as an adapter makes it."""
-    message = document(raw)
-    spool[InMemory(raw).sha256] = raw
-    for one in message.attachments:
-        spool[one.content.sha256] = whole(one.content)
-    event: dict[str, Any] = {
-        "type": "document.issued",
-        "dataschema": dataschema_of("document.issued", "2.0"),
-        "data": to_document(message, file_object("vb.edxml", RAW_TYPE, InMemory(raw))),
-    }
-    recipient = System("H33.07/dms", "H33.07", "edxml_folder")
-    return Parcel("d1", "m1", 1, recipient, b"", event, "cloudevents", is_translated=False)
-
-
-def relayed(raw: bytes) -> bytes:
-    """What a recipient that takes edXML files gets of ``raw``."""
-    spool: dict[str, bytes] = {}
-    parcel = a_parcel(raw, spool)
-    return whole(Outgoing(lambda sha256: io.BytesIO(spool[sha256]), Limits(), MemorySink).edxml(parcel))
 
 
 @pytest.mark.parametrize("name", ["generation_1_mime", "generation_1_all_document", "generation_1_namespace"])
