@@ -17,7 +17,7 @@ from gateway.core.directory import Directory, System
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.registrar import Registrar
 from gateway.core.envelope import Event
-from gateway.core.law.rules import Law
+from gateway.core.law.rules import Law, owed
 from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
 from gateway.ports.documents import Register
 from gateway.relay.accept import Accept
@@ -158,7 +158,7 @@ class Steps:
 
     def _owed(self, entry: DocumentEntry, event: Event, now: float) -> tuple[Obligation, ...]:
         """What the recipients of a document owe by law."""
-        return self.law.obligations(entry, priority=event.priority, at=now)
+        return owed(self.law, self.picture.directory, entry, event, now)
 
     def _context(self, system: System) -> AdapterContext:
         folder = self.settings.folder

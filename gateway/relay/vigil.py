@@ -21,8 +21,6 @@ from gateway.core.moments import VIET_NAM, format_moment
 from gateway.ports import AuditRow, Ledger, NewMessage
 from gateway.telemetry import LATE, WORDS
 
-#: Texts longer than this in all are looked at beside the loop: the time goes with their length.
-_LONG: Final = 4000
 #: Answers that are remembered: documents of a few days come again and again.
 _REMEMBERED: Final = 1000
 #: Viet Nam's clocks are ahead of UTC by this (seconds).
@@ -106,6 +104,5 @@ class Vigil:
     async def _found(self, noticed: Noticed) -> tuple[Found, ...]:
         if not noticed.is_suspect:
             return ()
-        look, data, at = self.law.watch.look, noticed.event.data, noticed.at
-        is_long = sum(len(text) for text in (data["subject"], data.get("summary", ""), data.get("content", ""))) > _LONG
-        return await asyncio.to_thread(look, data, at) if is_long else look(data, at)
+        # Beside the loop: the time goes with the length of the texts.
+        return await asyncio.to_thread(self.law.watch.look, noticed.event.data, noticed.at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_an_ordinary_document_is_not_looked_at_closely() -> None:
         {
             "subject": "V/v triển khai Nghị quyết số 57-NQ/TW về đột phá phát triển khoa học, công nghệ",
             "code": {"number": "125", "notation": "STC-VP"},
-            "content": "Về việc triển khai thực hiện chuyển đổi số quốc gia",
+            "content": "Pháp luật, cập nhật, thành lập, tập huấn, kỹ thuật, nhận, thật, bật, xuất nhập",
             "attachments": [{"file": {"name": "125-STC-VP.signed.pdf"}}, {"file": {"name": "Phụ lục 1.docx"}}],
         }
     )
@@ -90,10 +91,24 @@ def test_what_one_document_can_make_is_bounded() -> None:
     assert len(WATCH.look(data, MORNING)) == 50
 
 
-@given(st.text(alphabet="mMậẬatT\u0323\u0302 _-.,tốiTUYỆTONGong\u200b", max_size=60))
+@given(st.text(alphabet="mMậẬatT\u0323\u0302 _-.,tốiTUYỆTONGong\u200bｍＭâạ\u00ad", max_size=60))
 def test_the_quick_look_misses_nothing_that_the_careful_one_finds(text: str) -> None:
     if WATCH.in_text(text, "text", MORNING):
         assert WATCH.is_suspect(a_document(subject=text))
+
+
+@pytest.mark.parametrize("word", ["ấn", "ộ", "nội bộ", "đặc biệt", "sổ", "kín", "khẩu lệnh", "noi bo", "kỳ ở"])
+@given(data=st.data())
+def test_whatever_word_a_province_adds_the_quick_look_misses_none(word: str, data: st.DataObject) -> None:
+    watch = Watch((Watchword("w", "", date(2020, 1, 1), None, (word,)),))
+    forms = [
+        unicodedata.normalize(form, case) for form in ("NFC", "NFD") for case in (word, word.upper(), word.title())
+    ]
+    written = data.draw(st.sampled_from(forms))
+    text = data.draw(st.sampled_from(["{}", "a {} b", "({})", "x{}", "{}\u200b", "\u00ad{}"])).format(written)
+    if watch.in_text(text, "text", MORNING):
+        assert watch.is_suspect(a_document(subject=text))
+    assert watch.in_text(f"về {written}.", "text", MORNING) == ("w",)
 
 
 @given(st.text(max_size=200))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from gateway.config.law import read_law
 from gateway.core.directory import Agency, System
 from gateway.core.documents.registrar import Registrar
 from gateway.core.faults import PermanentFailure, Rejected, TransientFailure
-from gateway.core.law.rules import Law
+from gateway.core.law.rules import Law, owed
 from gateway.core.moments import VIET_NAM
 from gateway.ports import Accepted
 from gateway.ports.documents import Duty
@@ -100,7 +100,7 @@ def an_office(law: Law = LAW, **extra: Any) -> Office:
     subscribed = wishes_for(REMINDER)
     above = System("H33/ubnd", "H33", "webhook", certificates=(certificate,), subscriptions=subscribed)
     town.enrol(Agency("H33", "UBND tỉnh", "province", systems=(above,)))
-    registrar = Registrar(lambda entry, event, now: law.obligations(entry, priority=event.priority, at=now))
+    registrar = Registrar(lambda entry, event, now: owed(law, town.directory, entry, event, now))
     town.accept = replace(town.accept, line_of=registrar.line, vigil=Vigil(town.ledger, law))
     assert isinstance(town.ledger, MemoryLedger)
     register = MemoryRegister(town.ledger)
@@ -257,6 +257,28 @@ async def test_what_was_not_handed_over_is_told_to_the_issuer_and_owed_by_nobody
     assert office.told("H33.16/dms") == []
     await office.until("2026-12-02 07:30")
     assert office.told("H33.16/dms") == [("2026-12-02 07:30", "receipt", 1)]
+
+
+async def test_an_agency_that_is_carried_for_owes_as_any_other_and_those_above_it_are_told(office: Office) -> None:
+    office.town.enrol(Agency("H33.77", "Xã", "commune", parent="H33", via="H33.16/dms"))
+    await office.sends("2026-11-27 16:50", to="H33.77")
+    (duty,) = await office.register.duties()
+    assert duty.agency == "H33.77"
+    await office.until("2026-12-01 07:30")
+    assert office.told("H33.16/dms") == []
+    assert [each[2] for each in office.told("H33/ubnd")] == [2]
+
+
+async def test_what_is_sent_to_a_closed_code_is_owed_by_who_stands_in_its_place(office: Office) -> None:
+    closed = Agency("H33.88", "Huyện cũ", "district", closed=date(2025, 7, 1), successor="H33.16")
+    office.town.enrol(closed)
+    await office.sends("2026-11-27 16:50", to="H33.88")
+    (duty,) = await office.register.duties()
+    assert duty.agency == "H33.16"
+    await office.until("2026-11-30 07:30")
+    assert len(office.told("H33.16/dms")) == 1
+    await office.answers("03")
+    assert await office.register.duties() == []
 
 
 async def test_what_comes_late_to_the_agency_is_owed_by_the_end_of_that_day(office: Office) -> None:

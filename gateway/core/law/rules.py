@@ -7,12 +7,14 @@ itself: what it asks of whom follows from its kind, and each kind is a few lines
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final, Literal
 
 from gateway.core.calendar import Calendar
+from gateway.core.directory import Directory
 from gateway.core.documents.entry import DocumentEntry, EntryKind, Obligation
+from gateway.core.envelope import Event
 from gateway.core.faults import Text
 from gateway.core.law.deadlines import Term
 from gateway.core.law.watchwords import Watch
@@ -119,6 +121,18 @@ class Law:
         rules = [each for each in self.rules if each.kind == "dispatch" and each.is_in_force(day_of(at))]
         found = [Late(each, self.due(each, priority, signed)) for each in rules]
         return min(found, key=lambda each: each.due, default=None)
+
+
+def owed(law: Law, directory: Directory, entry: DocumentEntry, event: Event, now: float) -> tuple[Obligation, ...]:
+    """What is owed for an accepted document by the directory of the day.
+
+    What is sent to a code that is closed is owed by the agency that stands in its place, as it is the one that answers.
+    """
+    day = day_of(now)
+    living = [directory.recipient(code, day) for code in entry.recipients]
+    codes = tuple([code if there is None else there.code for code, there in zip(entry.recipients, living, strict=True)])
+    there = entry if codes == entry.recipients else replace(entry, recipients=codes)
+    return law.obligations(there, priority=event.priority, at=now)
 
 
 def worded(text: Text, *, document: str, owed_by: str, owed_to: str, due: float) -> Text:

@@ -40,7 +40,8 @@ _LETTERS: Final = re.compile("(?:[^\\W\\d_]|[\u0300-\u036f])+")
 #: What may stand between two words of one phrase.
 _GAP: Final = re.compile("[ \u00a0_\\-\u2010-\u2015\t\r\n]{1,8}\\Z")
 #: Characters that are not seen: they part no word.
-_UNSEEN: Final = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+_UNSEEN_ONES: Final = "\u00ad\u200b-\u200d\u2060\ufeff"
+_UNSEEN: Final = re.compile(f"[{_UNSEEN_ONES}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,20 @@ class _Phrase:
     silences: frozenset[str]
 
 
+class _Telling(NamedTuple):
+    """What is searched for where a word may be: a pattern of letters, and parts of words in lower case."""
+
+    letters: re.Pattern[str] | None
+    plain: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Watch:
     """Every watchword, made ready for looking."""
 
     watchwords: tuple[Watchword, ...] = ()
     _phrases: Mapping[str, tuple[_Phrase, ...]] = field(init=False, repr=False, compare=False)
-    #: Where -> letters of which one is in every text that holds a word; words without such a letter, in lower case.
-    _telling: Mapping[Where, tuple[tuple[str, ...], tuple[str, ...]]] = field(init=False, repr=False, compare=False)
+    _telling: Mapping[Where, _Telling] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         alarms: dict[tuple[str, ...], set[str]] = {}
@@ -123,10 +130,8 @@ class Watch:
 
     def _may_hold(self, where: Where, text: str) -> bool:
         letters, plain = self._telling[where]
-        if not text.isascii():
-            for each in letters:
-                if each in text:
-                    return True
+        if letters is not None and not text.isascii() and letters.search(text) is not None:
+            return True
         if plain:
             lower = text.lower()
             for each in plain:
@@ -217,24 +222,44 @@ def words_in(phrase: str) -> tuple[str, ...]:
     return tuple(word for word, _ in _told(phrase))
 
 
-def _telling(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What tells that a text may hold a word: letters, of each word the one met least, and parts of plain words.
+def _telling(words: Iterable[str]) -> _Telling:
+    """What tells that a text may hold a word: of each word two letters side by side, and parts of plain words.
 
-    Of a Vietnamese word it is a letter with marks, in either case, or any of its marks where letters are decomposed. Of
-    a word without marks the last part is sought, as what parts a phrase may be written in many ways.
+    The two are a letter with marks and its neighbour, in the word's last part: what parts a phrase may be written in
+    many ways. Where letters are decomposed their marks stand alone; those, and what is not seen, always tell. A word
+    without marks is sought by its last part.
     """
-    letters: dict[str, None] = {}
+    pairs: dict[str, str] = {}
+    alone: dict[str, None] = {}
     plain: dict[str, None] = {}
     for word in words:
         last = words_in(word)[-1]
-        marked = [each for each in last if not each.isascii()]
+        marked = [n for n, each in enumerate(last) if not each.isascii()]
         if not marked:
             plain[last] = None
             continue
-        chosen = max(marked, key=lambda each: (len(unicodedata.normalize("NFD", each)), each))
-        marks = [each for each in unicodedata.normalize("NFD", chosen) if unicodedata.combining(each)]
-        letters.update(dict.fromkeys((chosen, chosen.upper(), *marks)))
-    return tuple(letters), tuple(plain)
+        place = max(marked, key=lambda n: (len(unicodedata.normalize("NFD", last[n])), n))
+        first, second = (last[place - 1], last[place]) if place else (last[0], last[1:2])
+        for letter in first + second:
+            alone.update(
+                dict.fromkeys(each for each in unicodedata.normalize("NFD", letter) if unicodedata.combining(each))
+            )
+        if second:
+            pairs[_variants(first)] = pairs.get(_variants(first), "") + _variants(second)
+        else:
+            alone.update(dict.fromkeys(_variants(first)))
+    if not pairs and not alone:
+        return _Telling(None, tuple(plain))
+    firsts = "".join(pairs)
+    seconds = "".join(f"|(?<=[{first}])[{second}]" for first, second in pairs.items())
+    begin = f"[{firsts}{''.join(alone)}{_UNSEEN_ONES}]"
+    return _Telling(re.compile(f"{begin}(?:(?<![{firsts}]){seconds})" if firsts else begin), tuple(plain))
+
+
+def _variants(letter: str) -> str:
+    """The ways of writing a letter that compare as it: either case, full width, and what folds into it."""
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in letter + letter.upper() if "!" <= each <= "~")
+    return letter + letter.upper() + wide + {"s": "\u017f", "k": "\u212a"}.get(letter, "")
 
 
 def _texts(data: Any, path: tuple[str, ...], pointer: str = "") -> Iterator[tuple[str, str]]:
