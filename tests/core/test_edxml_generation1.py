@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import random
 import re
-from dataclasses import replace
+import tracemalloc
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -15,6 +17,7 @@ from gateway.core.documents.inward import convert, to_document
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import Attachment, DocumentMessage, Extra, StatusMessage, Unreadable
+from gateway.store.scratch import Scratch
 from tests.vendors.first import NAMESPACE, TOKEN
 from tests.vendors.relay import relayed
 
@@ -284,3 +287,52 @@ def test_what_the_official_kit_knows_and_nobody_sends_is_carried_as_it_is() -> N
 
 def test_an_attachment_value_has_a_place_for_everything_a_message_says_of_it() -> None:
     assert {"content_id", "name", "content", "description", "declared_type"} <= set(Attachment.__dataclass_fields__)
+
+
+def a_large_file(kind: str, folder: Path) -> Path:
+    """A message with a PDF of 12 MiB in it, on disk."""
+    content = b"%PDF-1.4\n" + random.Random(1).randbytes(12 << 20)
+    lines = base64.encodebytes(content)
+    if kind == "mime":
+        raw = packed("base64", lines)
+    elif kind == "behind":
+        head, _, rest = BEHIND.partition(b"<value>")
+        raw = head + b"<value>" + lines + b"</value>" + rest.partition(b"</value>")[2]
+    else:
+        new = (VECTORS / "document_new.edxml").read_text()
+        raw = re.sub(r">JVBERi0[^<]*", lambda _: f">{lines.decode()}", new).encode("utf-16")
+    (folder / kind).write_bytes(raw)
+    return folder / kind
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A file that is never in memory as a whole."""
+
+    path: Path
+    sha256: str = ""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        """Its bytes."""
+        return self.path.open("rb")
+
+
+@pytest.mark.parametrize("kind", ["mime", "behind", "utf16"])
+def test_a_large_file_passes_through_sinks_and_not_through_memory(kind: str, tmp_path: Path) -> None:
+    raw = OnDisk(a_large_file(kind, tmp_path))
+    scratch = Scratch(tmp_path / "scratch")
+    tracemalloc.start()
+    try:
+        message = read(raw, Limits(size=128 << 20), scratch.sink)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(message, DocumentMessage)
+    assert message.attachments[0].content.size == (12 << 20) + 9
+    assert not message.attachments[0].broken
+    assert peak < 8 << 20
