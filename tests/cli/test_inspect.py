@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from gateway.core.content import InMemory
 from gateway.ports import HeldFile
 from tests.cli.desk import lgsp
 from tests.province import a_province, edit
-from tests.trust.authority import NOW, Authority, a_pdf, signed_pdf
+from tests.trust.authority import Authority, a_pdf, signed_pdf
 from tests.trust.test_scanning import StandIn, clamd
 
-CA = Authority()
+#: The command looks by today's date.
+CA = Authority(now=datetime.now(UTC).replace(microsecond=0))
 SIGNED = signed_pdf(a_pdf(), CA.person())
 SHA256 = InMemory(SIGNED).sha256
 
@@ -42,7 +44,7 @@ async def put(settings: Settings, content: bytes) -> None:
     await ledger.open()
     sha256, size = await spool.put(chunks(), limit=10**7)
     held = HeldFile(sha256, size, "application/pdf")
-    assert await ledger.grant_file(held, "H33.05/dms", at=NOW.timestamp(), is_present=spool.is_present)
+    assert await ledger.grant_file(held, "H33.05/dms", at=CA.now.timestamp(), is_present=spool.is_present)
     await ledger.close()
 
 
@@ -50,7 +52,7 @@ def test_a_file_is_told_as_it_is_known_and_again_by_todays_lists(folder: Path) -
     first = lgsp("-C", folder, "inspect", SHA256, "--json")
     assert (first.status, first.json["verdict"], first.json["reason"]) == (0, "unknown-signer", "no-trusted-root")
     assert first.json["meaning"]["vi"]
-    CA.write(folder / "trust", until=3650)
+    CA.write(folder / "trust")
 
     assert lgsp("-C", folder, "inspect", SHA256, "--json").json == first.json
     again = lgsp("-C", folder, "inspect", SHA256.upper(), "--again", "--json").json
@@ -71,7 +73,7 @@ def severities(found: list[Any]) -> list[tuple[str, str]]:
 
 
 def test_doctor_says_what_is_missing_for_signatures_to_be_judged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings, now = read_settings(folder), NOW.timestamp()
+    settings, now = read_settings(folder), CA.now.timestamp()
     assert severities(on_inspection(settings, now)) == [("note", "trust/")]
     CA.write(folder / "trust", crl=False)
     assert severities(on_inspection(settings, now)) == [("warning", "trust/")]

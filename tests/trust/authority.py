@@ -64,25 +64,31 @@ class Authority:
     """An authority; ``write`` puts its root and its list of revoked certificates into a province's folder."""
 
     name: str = "CA thử nghiệm"
+    #: What its dates count from.
+    now: datetime = NOW
     me: Person = field(init=False)
     revoked: dict[int, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
-        built = _begun(name, name, key, NOW - timedelta(days=3650), NOW + timedelta(days=3650))
+        built = _begun(name, name, key, self.now - timedelta(days=3650), self.now + timedelta(days=3650))
         usage = _usage(key_cert_sign=True, crl_sign=True)
         built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self.me = Person(key, built.add_extension(usage, critical=True).sign(key, hashes.SHA256()))
 
     def person(self, name: str = SIGNER, *, since: int = -300, until: int = 300, stamps: bool = False) -> Person:
-        """Whom it vouches for, from and until so many days from NOW."""
+        """Whom it vouches for, from and until so many days from ``now``."""
         key: Any = rsa.generate_private_key(65537, 2048) if stamps else ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.COUNTRY_NAME, "VN")]
         )
         built = _begun(
-            subject, self.me.certificate.subject, key, NOW + timedelta(days=since), NOW + timedelta(days=until)
+            subject,
+            self.me.certificate.subject,
+            key,
+            self.now + timedelta(days=since),
+            self.now + timedelta(days=until),
         )
         built = built.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         built = built.add_extension(_usage(digital_signature=True, content_commitment=not stamps), critical=True)
@@ -93,12 +99,12 @@ class Authority:
         )
         return Person(key, built.sign(self.me.key, hashes.SHA256()))
 
-    def revoke(self, person: Person, at: datetime = NOW - timedelta(days=10)) -> None:
-        """From ``at`` on its signature is worth nothing."""
-        self.revoked[person.certificate.serial_number] = at
+    def revoke(self, person: Person) -> None:
+        """For the last ten days its signature has been worth nothing."""
+        self.revoked[person.certificate.serial_number] = self.now - timedelta(days=10)
 
     def write(self, folder: Path, *, crl: bool = True, until: int = 7) -> None:
-        """Root and list, the latter in force until so many days from NOW."""
+        """Root and list, the latter in force until so many days from ``now``."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.pem").write_bytes(self.me.pem())
         if crl:
@@ -106,9 +112,9 @@ class Authority:
 
     def crl(self, *, until: int = 7) -> bytes:
         """The list of revoked certificates, issued yesterday (or a week before its end)."""
-        begun = min(NOW - timedelta(days=1), NOW + timedelta(days=until - 7))
+        begun = min(self.now - timedelta(days=1), self.now + timedelta(days=until - 7))
         built = x509.CertificateRevocationListBuilder().issuer_name(self.me.certificate.subject)
-        built = built.last_update(begun).next_update(NOW + timedelta(days=until))
+        built = built.last_update(begun).next_update(self.now + timedelta(days=until))
         for serial, at in self.revoked.items():
             one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
             built = built.add_revoked_certificate(one.build())
