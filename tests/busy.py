@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.compose.choices import findings_book_of
 from gateway.core import backfill
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
@@ -115,6 +116,10 @@ async def _hold(ledger: Ledger) -> None:
 async def _name_files(ledger: Ledger) -> None:
     file = HeldFile(a_digest("file"), 11, "application/pdf")
     assert await ledger.grant_file(file, SENDER, at=MORNING, is_present=lambda _: True)
+    book = findings_book_of(ledger)
+    looked = Looked("pdf", "valid", "", (Signature("valid", signer="Nguyễn Văn Mẫu"),))
+    assert await book.keep(Findings(file.sha256, looked, MORNING, "clean", "clamd", MORNING + 0.5))
+    assert await book.keep(Findings(file.sha256, looked, MORNING, about=a_digest("another")))
     await ledger.accept_many([a_message("with a file", files=(file.sha256,), to=(OTHER,))])
 
 
