@@ -81,6 +81,13 @@ def huge(raw: bytes, chance: random.Random) -> bytes:
     return _inserted(raw, chance, form % long)
 
 
+def marks(raw: bytes, chance: random.Random) -> bytes:
+    """A letter under thousands of marks, out of order: to sort them takes the square of their number."""
+    piece = ("a" + "\u0301\u0323" * chance.choice([10, 1_000, 100_000])).encode()
+    changed = _inserted(raw, chance, piece)
+    return changed.decode("utf-8", "ignore").encode("utf-16") if chance.random() < 0.3 else changed
+
+
 def entities(raw: bytes, chance: random.Random) -> bytes:
     """Entities: of the document, of our own disk, of nobody, of numbers that are no letters."""
     trick = chance.choice([_ENTITIES, _OUTSIDE, b""])
@@ -169,6 +176,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
         attributes,
         nested,
         huge,
+        marks,
         entities,
         damaged_base64,
         bombs,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from gateway.core.content import PIECE, Content, NewSink, pieces
 from gateway.core.edxml.wording import refusal
+from gateway.core.letters import composed
 
 _BLANKS: Final = b" \t\r\n\x00"
 _HEAD: Final = 4096
@@ -101,12 +101,12 @@ def _composed(texts: Iterator[str]) -> Iterator[str]:
         # A mark may follow in the next piece; before a letter of ASCII everything is complete.
         cut = next((at for at in range(len(held) - 1, max(-1, len(held) - _MANY), -1) if held[at] < "\x7f"), 0)
         if cut:
-            yield unicodedata.normalize("NFC", held[:cut])
+            yield composed(held[:cut])
             held = held[cut:]
         if len(held) > PIECE:
-            yield unicodedata.normalize("NFC", held)
+            yield composed(held)
             held = ""
-    yield unicodedata.normalize("NFC", held)
+    yield composed(held)
 
 
 def _is_utf8(raw: Content) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +12,7 @@ from gateway.core.edxml.parse import EDXML, Limits
 from gateway.core.edxml.values import Extra, Oddity
 from gateway.core.edxml.wording import oddity, refusal
 from gateway.core.faults import Text
+from gateway.core.letters import composed
 
 #: The regulation's own misspelling is the official one; vendors who spell it right are understood.
 _ALIASES: Final = {
@@ -184,8 +184,8 @@ class Part:
 
 
 def clean(text: str) -> str:
-    """``text`` as values hold it: NFC, without blanks around it."""
-    return unicodedata.normalize("NFC", text).strip()
+    """``text`` as values hold it: NFC (see ``letters``), without blanks around it."""
+    return composed(text).strip()
 
 
 def canonical(element: etree._Element) -> str:

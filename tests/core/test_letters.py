@@ -1,0 +1,34 @@
+"""Letters are put together in a time that grows with the text alone."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.letters import MOST_MARKS, composed
+
+
+@given(st.text(st.sampled_from("aăâđeêơưạảấầẩẫậợ \u0300\u0301\u0302\u0323\u031bㄱ가각ᄀ\U0001d15e"), max_size=40))
+def test_text_is_composed_as_unicode_says(text: str) -> None:
+    assert composed(text) == unicodedata.normalize("NFC", text)
+
+
+def test_a_letter_of_as_many_marks_as_any_has_is_composed() -> None:
+    text = "a" + "\u0301" * MOST_MARKS + " " + "e\u0302\u0301"
+    assert composed(text) == unicodedata.normalize("NFC", text)
+    assert composed(text).endswith("ế")
+
+
+def test_a_letter_of_more_marks_is_left_as_it_is_and_costs_nothing() -> None:
+    text = "a" + "\u0301\u0323" * 500_000
+    started = time.process_time()
+    assert composed(text) == text
+    assert time.process_time() - started < 1
+
+
+def test_long_texts_without_a_letter_of_ascii_are_composed_too() -> None:
+    text = "ế" * 100_000 + "字" * 100_000
+    assert composed(unicodedata.normalize("NFD", text)) == text
