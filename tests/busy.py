@@ -10,6 +10,7 @@ from gateway.core import backfill
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
 from gateway.core.documents.entry import DocumentEntry, Obligation
+from gateway.core.findings import Findings, Looked, Signature
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
 from gateway.ports.backfills import Backfills, Made, Request
