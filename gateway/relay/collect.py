@@ -7,6 +7,8 @@ before by another way goes only to those who have not got it.
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +25,10 @@ from gateway.relay.inspect import Inspect
 from gateway.relay.second_way import AlreadyServed, SecondWay
 
 BATCH: Final = 50
+#: Items whose files are kept while those before them are accepted.
+_AHEAD: Final = 4
+#: Rounds in a row, while whole batches come in, before the others of the house get their turn.
+_MOST_ROUNDS: Final = 20
 _GRANT_TRIES: Final = 3
 #: A system that cannot be asked is asked again after 2, 4, 8 … seconds, at most this many.
 LONGEST_REST: Final = 60.0
@@ -47,6 +53,12 @@ class Collect:
     #: Systems that could not be asked: how often in a row, and until when they are left alone.
     _rests: dict[str, tuple[int, float]] = field(default_factory=dict)
 
+    async def rounds(self) -> None:
+        """Collect as long as whole batches come in: a long queue does not wait for its next turn."""
+        for _ in range(_MOST_ROUNDS):
+            if await self.once() < BATCH:
+                return
+
     async def once(self) -> int:
         """Collect from every system that cannot send; answers how many items were settled."""
         now = self.clock.now()
@@ -69,41 +81,69 @@ class Collect:
             log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
             return 0
         self._rests.pop(system.name, None)
-        settled = 0
-        for item in items:
-            try:
-                settled += await self._one(system, adapter, item)
-            except Exception as error:  # noqa: BLE001 - as above, for one item
-                # The item stays with the agency and is asked for again at the next round.
-                log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
-        return settled
+        return await self._settled(system, adapter, items)
 
-    async def _one(self, system: System, adapter: Adapter, item: Collected | Uncollectable) -> int:
-        if isinstance(item, Uncollectable):
-            await self._refused(system, adapter, item.token, item.reason, item.detail)
-            return 1
+    async def _settled(self, system: System, adapter: Adapter, items: Sequence[Collected | Uncollectable]) -> int:
+        """Settle items one after the other, while the files of the next ones are being kept; answers how many were.
+
+        One that has to wait stays with the agency and is asked for again at the next round, and with it what follows
+        it in its lane.
+        """
+        coming = iter(items)
+        ready: deque[tuple[Collected | Uncollectable, asyncio.Task[None]]] = deque()
+        waiting: set[str] = set()
+        settled = 0
         try:
-            # All of them first: of an item with one that may not come in, nothing is kept.
+            while True:
+                for item in itertools.islice(coming, _AHEAD - len(ready)):
+                    ready.append((item, asyncio.create_task(self._prepared(system, item))))
+                if not ready:
+                    return settled
+                item, kept = ready.popleft()
+                lane = "" if isinstance(item, Uncollectable) else str(item.event.get("subject"))
+                is_settled = False
+                try:
+                    await kept
+                    is_settled = lane not in waiting and await self._one(system, adapter, item)
+                except Rejected as fault:
+                    await self._refused(system, adapter, item.token, fault.problem, fault.detail)
+                    is_settled = True
+                except Busy:
+                    pass  # a file of it cannot be looked at now
+                except Exception as error:  # noqa: BLE001 - as above, for one item
+                    log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
+                settled += is_settled
+                if not is_settled and lane:
+                    waiting.add(lane)
+        finally:
+            for _, kept in ready:
+                kept.cancel()
+            await asyncio.gather(*(kept for _, kept in ready), return_exceptions=True)
+
+    async def _prepared(self, system: System, item: Collected | Uncollectable) -> None:
+        """Keep the files of an item, all or none; raises Rejected or Busy where one of them may not come in (now)."""
+        if isinstance(item, Collected):
             found = [await self._looked_at(each, system) for each in item.files]
             for each, findings in zip(item.files, found, strict=True):
                 await self._keep(each, system, findings)
-        except Rejected as fault:
-            await self._refused(system, adapter, item.token, fault.problem, fault.detail)
-            return 1
-        except Busy:
-            return 0  # it waits with the agency
+
+    async def _one(self, system: System, adapter: Adapter, item: Collected | Uncollectable) -> bool:
+        """Accept one item whose files are kept, and settle it; whether it was settled."""
+        if isinstance(item, Uncollectable):
+            await self._refused(system, adapter, item.token, item.reason, item.detail)
+            return True
         reach("collect.files-kept")
         members = {**item.event, "source": system.name}
         answer = await self.second_way.take(system, members, item.origin)
         reach("collect.accepted")
         if isinstance(answer, Busy):
-            return 0
+            return False
         if isinstance(answer, AlreadyServed):
             await self._known(system, adapter, item.token, answer)
-            return 1
+            return True
         if isinstance(answer, Fault):
             await self._refused(system, adapter, item.token, answer.problem, _told(answer))
-            return 1
+            return True
         await adapter.settle(item.token, None)
         log.info(
             "item.collected",
@@ -111,7 +151,7 @@ class Collect:
             agency=system.name,
             warnings=[warning.en for warning in item.warnings],
         )
-        return 1
+        return True
 
     async def _known(self, system: System, adapter: Adapter, token: str, answer: AlreadyServed) -> None:
         """Everybody has the document by another way: the item is taken, and no message is made of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.core.delivery import State
 from gateway.core.faults import Busy, Text, TransientFailure
 from gateway.core.jws import split, verify
 from gateway.ports import Acceptance, Collected, CollectedFile, NewMessage, Uncollectable
+from gateway.relay.collect import BATCH
 from gateway.store.memory import MemoryLedger
 from tests.build import a_key
 from tests.town import GATEWAY, Shelf, Town, a_town, document
@@ -177,6 +179,41 @@ async def test_items_arrive_in_the_order_in_which_they_waited(town: Town) -> Non
     await town.collect.once()
     await town.pass_time(5)
     assert town.taken_by("H33.16/dms") == [a_key(number) for number in range(5)]
+
+
+async def test_what_follows_an_item_that_has_to_wait_waits_with_it_and_the_other_lanes_go_on(town: Town) -> None:
+    class Narrow(Shelf):
+        """A spool that cannot take one content at first."""
+
+        is_full = True
+
+        async def put(self, chunks: AsyncIterator[bytes], *, limit: int) -> tuple[str, int]:
+            kept = b"".join([chunk async for chunk in chunks])
+            if kept == b"stuck" and self.is_full:
+                self.is_full = False
+                raise Busy("overloaded", Text("Đĩa đầy.", "The disk is full."))
+
+            async def again() -> AsyncIterator[bytes]:
+                yield kept
+
+            return await super().put(again(), limit=limit)
+
+    town = a_town(Narrow(), H33_05=FOLDER)
+    town.desk(NAME).outbox += [
+        an_item(town, "letter", b"1", subject="lane 1", **naming(b"stuck")),
+        an_item(town, "recall", b"2", subject="lane 1", **naming(b"free")),
+        an_item(town, "other", b"3", subject="lane 2"),
+    ]
+    assert await town.collect.once() == 1
+    assert town.desk(NAME).settled == [("other", None)]
+    assert await town.collect.once() == 2
+    assert [token for token, _ in town.desk(NAME).settled] == ["other", "letter", "recall"]
+
+
+async def test_a_long_queue_is_collected_in_rounds_that_follow_each_other_at_once(town: Town) -> None:
+    town.desk(NAME).outbox += [an_item(town, str(number), str(number).encode()) for number in range(2 * BATCH + 1)]
+    await town.collect.rounds()
+    assert len(town.desk(NAME).settled) == 2 * BATCH + 1
 
 
 @pytest.mark.parametrize("point", ["collect.files-kept", "accept.judged", "accept.kept", "collect.accepted"])
