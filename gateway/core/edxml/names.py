@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from gateway.core.edxml.parse import EDXML
+from gateway.core.edxml.beginning import GENERATION_1
+from gateway.core.edxml.parse import EDXML, SOAP
 
-GENERATION_1: Final = "http://www.e-doc.vn/Schema"
-SOAP: Final = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 

@@ -22,9 +22,10 @@ from gateway.core.edxml.inflow import Arrived, Base64Inflow
 from gateway.core.edxml.wording import refusal
 from gateway.core.faults import Text
 
-#: The namespace of QCVN 102:2016, generation 2, the only one taken.
+#: The namespace of QCVN 102:2016, generation 2: what reaches this file speaks it, or is made to (``unwrapping``).
 EDXML: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
-_SOAP: Final = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
+#: What generation 1 is packed in.
+SOAP: Final = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 _MEBIBYTE: Final = 1 << 20
 _BLANKS: Final = b" \t\r\n"
@@ -266,7 +267,7 @@ def _is_utf8(xml: Iterable[bytes]) -> bool:
 
 
 def _check_root(namespace: str, local: str) -> None:
-    if namespace in _SOAP:
+    if namespace in SOAP:
         raise refusal("generation-1")
     if local == "edXML" and namespace == EDXML:
         return
