@@ -104,6 +104,17 @@ valid_from = 2018-09-06
 valid_until = 2030-12-31
 ```
 
+Ngày nghỉ của một năm / the holidays of a year, `law/2028.toml` (mẫu / a sample: `lgsp calendar show 2026 --toml`):
+
+```toml
+[[years]]
+year = 2028
+basis = "Thông báo nghỉ lễ, Tết năm 2028"
+days_off = [
+    { from = 2028-01-25, to = 2028-01-31, name = "Tết Nguyên đán" },
+]
+```
+
 Khoá và chứng thư của một hệ thống / key and certificate of a system:
 
 ```sh

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -89,7 +89,9 @@ class Remind:
         level = min(duty.level + 1, 2)
         text = rule.text if level == 1 else rule.escalation or rule.text
         told = self._told({duty.agency} if level == 1 else {duty.issuer, *self._above(duty.agency)}, case)
-        members = case.members(level, rule, text, owed_by=duty.agency, owed_to=duty.issuer, due=due)
+        members = case.members(
+            level, rule, text, due, owed_by=self._named(duty.agency), owed_to=self._named(duty.issuer)
+        )
         members["id"] = derived_uuid("reminder", duty.message, duty.agency, duty.name, str(level))
         await self._send(members, told)
         following = None if rule.escalate is None or level > 1 else rule.escalate.after(now, self.law.calendar)
@@ -113,7 +115,8 @@ class Remind:
             await self.register.postpone(duty, next_at=following if late is None else min(following, late.due))
             return
         told = self._told({duty.issuer}, case)
-        members = case.members(1, late.rule, late.rule.text, owed_by=duty.issuer, owed_to=duty.agency, due=late.due)
+        issuer, agency = self._named(duty.issuer), self._named(duty.agency)
+        members = case.members(1, late.rule, late.rule.text, late.due, owed_by=issuer, owed_to=agency)
         members["id"] = derived_uuid("undelivered", duty.message, duty.agency)
         is_first = await self._send(members, told)
         is_over = bool(serving) and all(each.delivery.state in _GONE for each in serving)
@@ -151,6 +154,11 @@ class Remind:
             if wish is not None:
                 routes.append(Route(system, wish))
         return routes
+
+    def _named(self, code: str) -> _Named:
+        """An agency with its name, where the directory knows it."""
+        agency = self.directory().agency(code)
+        return _Named(code, code if agency is None else f"{agency.name} ({code})")
 
     def _above(self, code: str) -> tuple[str, ...]:
         """The agency right above another, where the registry knows it."""
@@ -194,6 +202,13 @@ class Remind:
         return next((line for line in lines if line.message == duty.message), None)
 
 
+class _Named(NamedTuple):
+    """An agency by its code, and as people call it."""
+
+    code: str
+    shown: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One duty with all that is known of it now."""
@@ -230,9 +245,11 @@ class _Case:
         """The business key of the reminder: the document's."""
         return self.document[:_LONGEST_SUBJECT]
 
-    def members(self, level: int, rule: Rule, text: Text, *, owed_by: str, owed_to: str, due: float) -> dict[str, Any]:
+    def members(
+        self, level: int, rule: Rule, text: Text, due: float, *, owed_by: _Named, owed_to: _Named
+    ) -> dict[str, Any]:
         """The event but for its id, its source and whom it goes to."""
-        said = worded(text, document=self.document, owed_by=owed_by, owed_to=owed_to, due=due)
+        said = worded(text, document=self.document, owed_by=owed_by.shown, owed_to=owed_to.shown, due=due)
         return {
             "specversion": "1.0",
             "type": REMINDER,
@@ -249,8 +266,8 @@ class _Case:
                 "basis": rule.basis,
                 "level": level,
                 "due": datetime.fromtimestamp(due, VIET_NAM).isoformat(timespec="seconds"),
-                "owedBy": owed_by,
-                "owedTo": owed_to,
+                "owedBy": owed_by.code,
+                "owedTo": owed_to.code,
                 "text": {"vi": said.vi[:6000], "en": said.en[:6000]},
             },
         }

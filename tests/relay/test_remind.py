@@ -211,7 +211,7 @@ async def test_the_reminder_says_who_owes_what_to_whom_since_when_and_on_which_b
         "owedBy": "H33.16",
         "owedTo": "H33.05",
     }
-    assert "H33.16 chưa báo tiếp nhận" in text["vi"]
+    assert f"Cơ quan H33.16 (H33.16) chưa báo tiếp nhận văn bản {DOCUMENT} của Cơ quan H33.05 (H33.05)" in text["vi"]
     assert "17:00 27/11/2026" in text["vi"]
     version = CATALOG.find(REMINDER, "1.0")
     assert version is not None
