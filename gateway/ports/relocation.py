@@ -50,7 +50,6 @@ TABLES: Final[tuple[Table, ...]] = (
     _table("breakers", "recipient failures since is_open prober width"),
     _table("files", "sha256 size media_type granted_at"),
     _table("file_rights", "sha256 system", 2),
-    _table("findings", "sha256 about looked looked_at scanned scanner scanned_at", 2),
     _table("once", "token until"),
     _table("refusals", "minute address problem count", 3),
     _table(
@@ -92,6 +91,7 @@ TABLES: Final[tuple[Table, ...]] = (
         "agency_proposals",
         "number source phase made_at made_by base digest count summary decided_by decision decided_at body",
     ),
+    _table("findings", "sha256 about looked looked_at scanned scanner scanned_at", 2),
     _table("journal", "number kind body"),
 )
 
