@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.compose.choices import findings_book_of
+from gateway.compose.choices import agency_lists_of, findings_book_of
 from gateway.core import backfill
+from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.findings import Findings, Looked, Signature
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
+from gateway.ports.agency_lists import Proposal
 from gateway.ports.backfills import Backfills, Made, Request
 from gateway.ports.failures import Failures, Sought
 from gateway.ports.replays import Move, Operation, Replays
@@ -20,6 +22,7 @@ from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message,
 
 NOW = MORNING + 60
 PUSHED, OTHER, HELD, DOWN, LATE = "H33.16/dms", "H33.05/hr", "H33.09/dms", "H33.21/dms", "H33.40/dms"
+AXIS = "H33.14/axis"
 #: A body of some length with every byte in it.
 _BYTES = bytes(range(256)) * 8
 
@@ -42,6 +45,7 @@ async def keep_busy(
     await _replay(ledger, failures, replays)
     await _catch_up(ledger, backfills)
     await _speak_of_documents(ledger)
+    await _list_agencies(ledger)
     await ledger.keep_derived(
         Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
     )
@@ -59,6 +63,19 @@ async def _register(ledger: Ledger) -> None:
     assert await ledger.use_once("token-of-the-morning", until=NOW + 3600, now=NOW)
     await ledger.count_refusals({("192.0.2.7", 29923260, "bad-signature"): 3, ("192.0.2.8", 29923260, "stale"): 1})
     await ledger.keep_breaker(DOWN, Breaker(7, MORNING + 5, True, None, 2))
+
+
+async def _list_agencies(ledger: Ledger) -> None:
+    """A list that is in force, and a younger one that waits."""
+    lists = agency_lists_of(ledger)
+    for base, names in ((None, ("Sở",)), ("first", ("Sở", "Bộ"))):
+        packed = AgencyList.of(AXIS, [Entry(f"G{n}", name) for n, name in enumerate(names)]).pack()
+        digest = "first" if base is None else "second"
+        made = Proposal(AXIS, NOW + 0.5, "gateway", base, digest, len(names), {"counts": {"added": 1}})
+        kept = await lists.propose(made, packed, an_audit_row("directory.proposed"))
+        if base is None:
+            row = an_audit_row("directory.approved")
+            assert await lists.decide(kept.number, "approved", by="operator:mau", reason="đúng", audit=row)
 
 
 async def _speak_of_documents(ledger: Ledger) -> None:

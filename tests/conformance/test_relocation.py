@@ -17,6 +17,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from gateway import checkpoints
+from gateway.compose.choices import agency_lists_of
+from gateway.core.agency_list import AgencyList
 from gateway.core.delivery import Delivered, State
 from gateway.core.faults import Busy, Misconfigured
 from gateway.ports import Change, Derived, Ledger, Taken
@@ -37,7 +39,7 @@ from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.relocation import SqliteExport, SqliteImport
 from gateway.store.sqlite.replays import failures_and_replays
 from tests.build import MORNING, a_key, a_message, an_audit_row
-from tests.busy import LATE, NOW, OTHER, PUSHED, keep_busy, plain
+from tests.busy import AXIS, LATE, NOW, OTHER, PUSHED, keep_busy, plain
 from tests.conformance.test_retention import ALL, DATA, Archive, again
 from tests.servers import databases
 from tests.servers.databases import in_a_loop_of_its_own
@@ -256,6 +258,14 @@ class RelocationSuite:
         asked = await backfills.ask(replace(running, id="r-3", system="H33.41/dms"), an_audit_row("request.asked"))
         assert asked.id == "r-3"
         assert [each.id for each in await backfills.listed(limit=1)] == ["r-3"], "the youngest is the youngest"
+        lists = agency_lists_of(ledger)
+        assert AgencyList.unpack(AXIS, await lists.body(AXIS, "first") or b"").count == 1
+        (waiting,) = await lists.proposals(phase="waiting")
+        row = an_audit_row("directory.approved")
+        assert await lists.decide(waiting.number, "approved", by="operator:mau", reason="đúng", audit=row)
+        assert AgencyList.unpack(AXIS, await lists.body(AXIS, "second") or b"").count == 2
+        again = await lists.propose(replace(waiting, digest="third", base="second"), b"", row)
+        assert again.number == waiting.number + 1, "the youngest is the youngest"
         await ledger.close()
 
     async def test_what_retention_left_arrives_and_ids_stay_taken(self, busy: House, target: House) -> None:
