@@ -112,12 +112,17 @@ class EdxmlFolder:
     def _gather(self, limit: int) -> list[Collected | Uncollectable]:
         found: list[Collected | Uncollectable] = []
         taken = 0
-        for item in self._outbox.items():
-            one = self._one(item)
-            found.append(one)
-            taken += sum(file.size for file in one.files) if isinstance(one, Collected) else 0
-            if len(found) >= limit or taken > _ROUND:
-                break
+        try:
+            for item in self._outbox.items():
+                one = self._one(item)
+                found.append(one)
+                taken += sum(file.size for file in one.files) if isinstance(one, Collected) else 0
+                if len(found) >= limit or taken > _ROUND:
+                    break
+        except TransientFailure:
+            # A file for which the gateway has no room now must not hold back those before it.
+            if not found:
+                raise
         return found
 
     def _one(self, item: Item) -> Collected | Uncollectable:

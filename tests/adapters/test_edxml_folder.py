@@ -19,7 +19,7 @@ from adapters.edxml_folder import folder
 from adapters.edxml_folder.folder import put
 from adapters.edxml_folder.stand_in import A_PDF, DocumentSystem, a_document
 from gateway.config.catalog import builtin_folder, read_catalog
-from gateway.core.content import Content, InMemory, pieces_of, whole
+from gateway.core.content import Content, InMemory, MemorySink, pieces_of, whole
 from gateway.core.documents.item import message_id
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
@@ -646,6 +646,27 @@ async def test_a_large_file_on_a_slow_line_is_collected_although_each_round_give
     assert begun == [50]
     desk.system.send(a_document("13"), "13.edxml")
     assert len(await desk.adapter.collect(50)) == 2
+
+
+async def test_a_gateway_without_room_takes_what_it_can_and_the_rest_later(desk: Desk) -> None:
+    for number in range(3):
+        desk.system.send(a_document(str(number)), f"{number}.edxml")
+        os.utime(desk.system.outbox / f"{number}.edxml", (MONDAY + number, MONDAY + number))
+    sinks: list[MemorySink] = []
+
+    def scarce() -> MemorySink:
+        if len(sinks) >= 3:
+            raise TransientFailure("the gateway's own disk fails: No space left on device")
+        sinks.append(MemorySink())
+        return sinks[-1]
+
+    adapter = tongue.open_adapter(replace(desk.context, new_sink=scarce))
+    desk.opened.append(adapter)
+    assert [item.token.partition("#")[0] for item in await adapter.collect(50)] == ["0.edxml"]
+    with pytest.raises(TransientFailure, match="No space left"):
+        await adapter.collect(50)
+    sinks.clear()
+    assert [item.token.partition("#")[0] for item in await adapter.collect(50)] == ["0.edxml"]
 
 
 async def test_a_file_that_is_changed_while_it_is_read_is_left_for_the_next_round(

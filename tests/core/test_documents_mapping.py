@@ -216,7 +216,11 @@ def test_the_flat_record_finds_the_number_of_its_kind_in_the_code_list() -> None
 REAL: dict[str, dict[str, Any]] = {
     "01": {"odd": True},
     "02": {"refused": "not-well-formed"},
+    "03": {"odd": True},
+    "04": {"odd": True},
+    "05": {"odd": True},
     "06": {"refused": "not-well-formed"},
+    "07": {"odd": True},
     "16": {"odd": True},
     "17": {"odd": True},
     "19": {"odd": True},

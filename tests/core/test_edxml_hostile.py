@@ -127,6 +127,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         NEW.replace(b"<edXML:Subject>", b"<edXML:New>x</edXML:New>" * 10_000 + b"<edXML:Subject>"),
         "too-many",
     ),
+    "a record of many megabytes": (
+        NEW.replace(b"<edXML:Subject>", b"<edXML:New>%s</edXML:New>" % (b"x" * 10_000) * 900 + b"<edXML:Subject>"),
+        "too-large",
+    ),
     "10,000 attachments": (
         NEW.replace(
             b"<AttachmentEncoded>",

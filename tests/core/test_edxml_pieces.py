@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import random
+import tracemalloc
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,8 +215,15 @@ def test_what_is_attached_never_stands_in_memory_as_a_whole() -> None:
 
     new_sink: NewSink = watched
     start, end = NEW.index(b"JVBERi0"), NEW.index(b"</edXML:ContentTransferEncoded>")
-    data = b"%PDF-1.7\n" + bytes(5_000_000)
-    message = read(NEW[:start] + base64.b64encode(data) + NEW[end:], Limits(), new_sink)
+    data = b"%PDF-1.7\n" + bytes(20_000_000)
+    raw = InMemory(NEW[:start] + base64.encodebytes(data) + NEW[end:])
+    tracemalloc.start()
+    try:
+        message = read(raw, Limits(), new_sink)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert isinstance(message, DocumentMessage)
     assert message.attachments[0].content == Weighed(len(data), InMemory(data).sha256)
     assert largest <= content.PIECE
+    assert peak < 16 * content.PIECE

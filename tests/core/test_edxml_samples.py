@@ -19,15 +19,19 @@ THEIRS = ROOT / ".." / "shared" / "samples" / "edxml"
 
 #: The real samples: refused by which name, or taken with exactly which warnings (none where not named here).
 REAL: dict[str, dict[str, Any]] = {
-    "01": {"warnings": ["impossible-date-in-identifier"]},
+    "01": {"warnings": ["impossible-date-in-identifier", "nested-edxml"]},
     "02": {"result": "refused", "name": "not-well-formed"},
+    "03": {"warnings": ["nested-edxml"]},
+    "04": {"warnings": ["nested-edxml"]},
+    "05": {"warnings": ["nested-edxml"]},
     "06": {"result": "refused", "name": "not-well-formed"},
+    "07": {"warnings": ["untrue-name"]},
     "16": {"warnings": ["absent-element"]},
     "17": {"warnings": ["untrue-type"]},
     "19": {"warnings": ["untrue-type", "null-text"]},
     "21": {"warnings": ["absent-element", "broken-archive"]},
     "22": {"result": "refused", "name": "unknown-format"},
-    "23": {"warnings": ["empty-elements", "impossible-date-in-identifier", "date-form"]},
+    "23": {"warnings": ["empty-elements", "impossible-date-in-identifier", "nested-edxml", "date-form"]},
     "24": {"result": "refused", "name": "not-edxml"},
     "25": {"result": "refused", "name": "not-edxml"},
 }

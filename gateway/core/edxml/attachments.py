@@ -38,7 +38,7 @@ _MAGICS: Final = (
     (b"\x1f\x8b\x08", "application/gzip"),
 )
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
-_PACKAGES: Final = {
+PACKAGES: Final = {
     "docx": f"{_OFFICE}wordprocessingml.document",
     "xlsx": f"{_OFFICE}spreadsheetml.sheet",
     "pptx": f"{_OFFICE}presentationml.presentation",
@@ -46,7 +46,7 @@ _PACKAGES: Final = {
     "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "odp": "application/vnd.oasis.opendocument.presentation",
 }
-_OLD_OFFICE: Final = {
+OLD_OFFICE: Final = {
     "doc": "application/msword",
     "xls": "application/vnd.ms-excel",
     "ppt": "application/vnd.ms-powerpoint",
@@ -67,9 +67,10 @@ _PROMISES: Final[dict[str, frozenset[str]]] = {
     "application/vnd.ms-excel": frozenset({_OLE, "text/plain", "application/xml", _OCTETS}),
     "application/rtf": frozenset({"application/rtf"}),
     "application/docx": frozenset({ZIP}),
-    **{media: frozenset({ZIP}) for media in _PACKAGES.values()},
+    **{media: frozenset({ZIP}) for media in PACKAGES.values()},
 }
 _TEXTUAL: Final = frozenset({"text/plain", "application/xml", "application/rtf"})
+_NEVER_TEXT: Final = frozenset({*PACKAGES, *OLD_OFFICE, "pdf", "zip", "rar", "7z", "png", "jpg", "jpeg", "tif", "tiff"})
 #: So many U+FFFD, and so close together, do not stand in a binary file by chance.
 _MANGLED: Final = 8
 _MANGLED_IN: Final = 1000
@@ -105,11 +106,11 @@ def detect(head: bytes, name: str) -> str:
     ``name`` only tells kinds apart that share their magic.
     """
     media = next((media for magic, media in _MAGICS if head.startswith(magic)), None)
-    extension = _extension(name)
+    ending = extension(name)
     if media == ZIP:
-        return _PACKAGES.get(extension, ZIP)
+        return PACKAGES.get(ending, ZIP)
     if media == _OLE:
-        return _OLD_OFFICE.get(extension, _OLE)
+        return OLD_OFFICE.get(ending, _OLE)
     if media is not None:
         return media
     try:
@@ -145,7 +146,8 @@ def take(
     if not _keeps_promise(declared.type, sent, arrived.head):
         warn("untrue-type", value=declared.type or "", taken=sent)
     attachment, opened = _opened(declared, arrived, limit, warn, new_sink)
-    if attachment.detected_type not in _TEXTUAL:
+    # Some kinds lose their first bytes with the rest, and look like text.
+    if attachment.detected_type not in _TEXTUAL or extension(declared.name) in _NEVER_TEXT:
         count = opened.replaced
         if count >= _MANGLED and count * _MANGLED_IN >= attachment.content.size:
             warn("mangled-attachment", value=count)
@@ -158,7 +160,7 @@ def _opened(
     """The attachment, and the bytes that it consists of in the end."""
     # What was only weighed has no bytes that could be opened.
     is_archive = arrived.head.startswith(archive.MAGIC)
-    if not is_archive or _extension(declared.name) == "zip" or isinstance(arrived.content, Weighed):
+    if not is_archive or extension(declared.name) == "zip" or isinstance(arrived.content, Weighed):
         return _attachment(declared, arrived), arrived
     inside = archive.unwrap(arrived.content, limit, new_sink)
     if isinstance(inside, Arrived):
@@ -167,7 +169,7 @@ def _opened(
         warn("broken-archive")
         return _attachment(declared, arrived, broken=True), arrived
     # A .docx *is* a ZIP of several files; so is whatever honestly calls itself one.
-    if inside != "several" or _extension(declared.name) not in _PACKAGES:
+    if inside != "several" or extension(declared.name) not in PACKAGES:
         warn("unopened-archive", reason=_CLOSED[inside])
     return _attachment(declared, arrived), arrived
 
@@ -175,7 +177,7 @@ def _opened(
 def pack(attachment: Attachment, limit: int, new_sink: NewSink = MemorySink) -> Packed:
     """The bytes to send for an attachment, wrapped or not so that ``take`` gives its content back exactly."""
     name, content = attachment.name, attachment.content
-    as_is = _SENT_AS_IS.get(_extension(name))
+    as_is = _SENT_AS_IS.get(extension(name))
     if attachment.broken:
         return Packed(attachment.declared_type or as_is or _OCTETS, content)
     with content.open() as file:
@@ -209,7 +211,8 @@ def _attachment(
     )
 
 
-def _extension(name: str) -> str:
+def extension(name: str) -> str:
+    """What a name ends with behind its last dot, in small letters; empty where it has none."""
     _, dot, extension = name.strip().rpartition(".")
     return extension.casefold() if dot else ""
 

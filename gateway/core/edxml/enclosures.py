@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final, NamedTuple
 
 from gateway.core.content import NewSink
 from gateway.core.edxml.attachments import Declared, absent, take
+from gateway.core.edxml.claims import tell_claims
 from gateway.core.edxml.fields import Findings, Part
 from gateway.core.edxml.inflow import Arrived
 from gateway.core.edxml.values import Attachment, Extra
@@ -41,7 +41,7 @@ def read_attachments(findings: Findings, root: Part, envelope: Part, contents: C
     taken: list[Attachment] = []
     used: set[str] = set()
     for number, part in enumerate(encoded, start=1):
-        warn = partial(_warn_at, findings, part.place)
+        warn = _Told(findings, part.place)
         content_id = _content_id(part, number)
         if content_id in used:
             warn("repeated-content-id", value=content_id)
@@ -57,11 +57,12 @@ def read_attachments(findings: Findings, root: Part, envelope: Part, contents: C
             attachment = absent(declared, warn)
         else:
             attachment = take(declared, contents.arrived[int(place)], room, warn, contents.new_sink)
+        tell_claims(attachment, reference.text("AttachmentName") if reference else None, warn)
         room = max(0, room - attachment.content.size)
         taken.append(attachment)
     for content_id, part in open_references.items():
         home[part.place] = _reference_place(len(taken) + 1)
-        warn = partial(_warn_at, findings, part.place)
+        warn = _Told(findings, part.place)
         taken.append(absent(_declared(part, None, content_id), warn))
     # Extras stay with their reference, which is written in the order of the attachments.
     findings.extra = [Extra(home.get(extra.place, extra.place), extra.xml) for extra in findings.extra]
@@ -72,8 +73,19 @@ def _reference_place(number: int) -> str:
     return f"edXMLManifest/Reference[{number}]"
 
 
-def _warn_at(findings: Findings, place: str, name: str, **facts: str | int | Text) -> None:
-    findings.warn(name, place, **facts)
+class _Told:
+    """Notes oddities of one attachment, and not that its name lies where its type has been told to lie already."""
+
+    def __init__(self, findings: Findings, place: str) -> None:
+        self._findings = findings
+        self._place = place
+        self._is_untrue = False
+
+    def __call__(self, name: str, **facts: str | int | Text) -> None:
+        if name == "untrue-name" and self._is_untrue:
+            return
+        self._is_untrue |= name == "untrue-type"
+        self._findings.warn(name, self._place, **facts)
 
 
 def _content_id(part: Part, number: int) -> str:

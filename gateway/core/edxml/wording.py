@@ -186,6 +186,37 @@ ODDITIES: Final[dict[str, Text]] = {
         "The binary attachment holds {value} replacement characters U+FFFD: it was probably damaged by being treated"
         " as text. The sender must send the original again.",
     ),
+    "untrue-name": Text(
+        "Tên tệp đính kèm kết thúc bằng “.{value}” nhưng nội dung lại là {taken}. Người nhận cần kiểm tra"
+        " trước khi mở.",
+        "The attachment's name ends in “.{value}” but it is {taken}. The receiver should check before opening it.",
+    ),
+    "nested-edxml": Text(
+        "Tệp đính kèm lại là một thông điệp edXML; trục giữ nguyên, không mở. Người nhận cần hỏi đơn vị gửi tệp gốc.",
+        "The attachment is itself an edXML message; it was kept as it is and not opened. The receiver should ask the"
+        " sender for the file meant.",
+    ),
+    "differing-names": Text(
+        "Bản kê edXMLManifest gọi tệp là “{value}”, còn phần nội dung gọi là “{taken}”; đã dùng tên ở phần nội dung."
+        " Đơn vị gửi nên sửa phần mềm.",
+        "edXMLManifest calls the file “{value}”, its content “{taken}”; the latter was taken."
+        " The sender should mend the software.",
+    ),
+    "path-in-name": Text(
+        "Tên tệp đính kèm “{value}” chứa đường dẫn. Phần mềm nhận chỉ được dùng phần tên cuối khi lưu tệp.",
+        "The attachment's name “{value}” holds a path. Receiving software must use its last part alone to store it.",
+    ),
+    "hidden-letters-in-name": Text(
+        "Tên tệp đính kèm “{value}” có ký tự ẩn hoặc đổi chiều chữ, có thể để che đuôi tệp thật. Người nhận cần"
+        " kiểm tra trước khi mở.",
+        "The attachment's name “{value}” has letters that do not show or turn the direction of writing, perhaps to hide"
+        " the true ending. The receiver should check before opening it.",
+    ),
+    "long-name": Text(
+        "Tên tệp đính kèm dài {value} byte, quá 255; nhiều máy không lưu được nguyên tên. Đơn vị gửi nên rút gọn.",
+        "The attachment's name takes {value} bytes, more than 255: many machines cannot store it whole."
+        " The sender should shorten it.",
+    ),
     "unlisted-attachment": Text(
         "Tệp đính kèm không có trong bản kê edXMLManifest. Đơn vị gửi nên sửa phần mềm.",
         "The attachment is not listed in edXMLManifest. The sender should mend the software.",
