@@ -68,6 +68,8 @@ class Vdxp:
         self._sender = Sender(context.system.name, self._wishes.is_declared, limits)
         self._listing = Listing(self._wishes.poll)
         self._next_look = 0.0
+        #: Why one of the lists could not be had; told once the other's items were handed out.
+        self._trouble: TransientFailure | None = None
         self._left_alone: set[str] = set()
         self._answered: OrderedDict[str, None] = OrderedDict()
 
@@ -106,6 +108,9 @@ class Vdxp:
             self._listing.offered(item, self._context.now())
             found.append(one)
             taken += sum(file.size for file in one.files) if isinstance(one, Collected) else 0
+        if self._trouble is not None and not found:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
         return found
 
     async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
@@ -154,10 +159,22 @@ class Vdxp:
     # ------------------------------------------------------------------------------------------------ inside
 
     async def _look(self) -> None:
-        """Both lists anew; what is listed although it was settled is told to the axis again."""
+        """Both lists anew; what is listed although it was settled is told to the axis again.
+
+        Where one list cannot be had, the other must not wait: what was listed before stands for it.
+        """
         items: list[Waiting] = []
+        self._trouble = None
         for kind in ("edoc", "status"):
-            items += await self._listed(kind)
+            try:
+                items += await self._listed(kind)
+            except CredentialsRefused:
+                raise
+            except TransientFailure as failure:
+                if self._trouble is not None:
+                    raise
+                self._trouble = failure
+                items += self._listing.of(kind)
         self._listing.replace(items)
         self._next_look = self._context.now() + self._wishes.poll
         for doc_id in self._listing.relisted():

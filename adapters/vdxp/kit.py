@@ -95,6 +95,8 @@ class Kit:
     _caller: Caller = field(init=False)
     #: Credentials that were refused: the secret's digest, and until when they are not shown again.
     _refused: tuple[str, float] | None = None
+    #: The digest of the secret that was shown last.
+    _shown: str = ""
 
     def __post_init__(self) -> None:
         self._caller = Caller(
@@ -245,7 +247,7 @@ class Kit:
             reason = error.strerror or type(error).__name__
             raise TransientFailure(f"the secret of the axis cannot be read: {reason}", None, CREDENTIALS_REST) from None
         secret = secret.strip()
-        mark = hashlib.sha256(secret).hexdigest()
+        self._shown = mark = hashlib.sha256(secret).hexdigest()
         if self._refused is not None and self._refused[0] == mark and now < self._refused[1]:
             raise credentials_refused(None)
         try:
@@ -293,8 +295,7 @@ class Kit:
 
     def _credentials_refused(self, answer: Answer) -> TransientFailure:
         """Tell the operator aloud, and show the same credentials again only after a rest."""
-        secret = self.context.read_secret(self.wishes.secret_file).strip()
-        self._refused = hashlib.sha256(secret).hexdigest(), self.context.now() + CREDENTIALS_REST
+        self._refused = self._shown, self.context.now() + CREDENTIALS_REST
         log.error("axis.credentials-refused", agency=self.context.system.name, status=answer.status)
         return credentials_refused(answer.status)
 

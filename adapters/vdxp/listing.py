@@ -73,6 +73,10 @@ class Listing:
         self._items = {item.token: item for item in order}
         self._rests = {token: rest for token, rest in self._rests.items() if token in self._items}
 
+    def of(self, kind: str) -> list[Waiting]:
+        """What was listed of one kind."""
+        return [item for item in self._items.values() if item.kind == kind]
+
     def ready(self, now: float) -> list[Waiting]:
         """What may be offered now, in order."""
         return [

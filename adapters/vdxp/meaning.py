@@ -9,6 +9,8 @@ from gateway.core.faults import DeliveryFailure, TransientFailure
 
 #: How long a system whose credentials were refused is left alone (seconds).
 CREDENTIALS_REST: Final = 900.0
+#: Codes by which the axis says that it has a trouble itself.
+_ITS_OWN: Final = frozenset({"20", "21"})
 #: ErrorCode of a wrong system id or secret.
 CREDENTIALS: Final = "15"
 
@@ -33,7 +35,12 @@ def refusal(code: str, status: int, *, attempt: int) -> DeliveryFailure:
     return credentials_refused(status) if code == CREDENTIALS else failure_of(code, attempt=attempt, status=status)
 
 
+class Declined(TransientFailure):
+    """The axis answered in good order that it will not do what it was asked; nothing was out of order on the way."""
+
+
 def trouble(code: str, status: int) -> TransientFailure:
     """What a FAIL means for anything else that was asked: it is asked again later, whatever the code."""
     failure = failure_of(code, attempt=1, status=status)
-    return TransientFailure(failure.detail, status)
+    kind = TransientFailure if code in _ITS_OWN else Declined
+    return kind(failure.detail, status)

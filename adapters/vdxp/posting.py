@@ -11,9 +11,11 @@ from typing import Any, Final
 from adapters.vdxp.evidence import Found, Wanted, marks_of, still_missing, wanted_of, wanted_of_data
 from adapters.vdxp.kit import Kit, Undecodable
 from adapters.vdxp.lasting import Lasting
+from adapters.vdxp.meaning import Declined
 from adapters.vdxp.signing import is_plain
 from adapters.vdxp.wishes import Wishes
 from gateway.core.content import Content, NewSink
+from gateway.core.documents.axis_error import PARK_AFTER
 from gateway.core.documents.inward import STATUS_REPORT
 from gateway.core.documents.letter import letter_of
 from gateway.core.documents.outgoing import Outgoing
@@ -53,6 +55,8 @@ class Posting:
     #: The axis' id of what was handed in -> the delivery it belongs to.
     _handed: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
+    #: Documents whose copy could not be had, and how often.
+    _uncopied: dict[str, int] = field(default_factory=dict)
     #: What is under way.
     _lasting: Lasting = field(default_factory=Lasting)
 
@@ -144,13 +148,24 @@ class Posting:
             try:
                 copy = await self.kit.fetch(doc_id)
                 message = await asyncio.to_thread(read, copy, self.limits, self.new_sink)
-            except TimedOut:
-                raise
-            except (TransientFailure, Undecodable, Unreadable):
+            except (Undecodable, Unreadable):
+                return wanted.is_new
+            except TransientFailure as failure:
+                if len(self._uncopied) > _REMEMBERED:
+                    self._uncopied.clear()
+                self._uncopied[doc_id] = times = self._uncopied.get(doc_id, 0) + 1
+                if not _is_declined(failure) and times < PARK_AFTER:
+                    raise
                 # The axis gives senders no copies: the list has to do.
                 return wanted.is_new
+            self._uncopied.pop(doc_id, None)
             return marks_of(message) == wanted.marks
         return wanted.is_new
+
+
+def _is_declined(failure: TransientFailure) -> bool:
+    """Whether the axis will not give a copy, instead of failing to."""
+    return isinstance(failure, Declined) or failure.status in {403, 404, 405}
 
 
 def _sender(data: dict[str, Any]) -> str:

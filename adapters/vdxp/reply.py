@@ -5,14 +5,14 @@ Lists hold a hundred thousand agencies and documents two hundred megabytes: neit
 
 from __future__ import annotations
 
-import base64
 import binascii
 import codecs
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
+
+import pybase64
 
 from gateway.core.content import PIECE, Content, Sink
 
@@ -20,8 +20,7 @@ from gateway.core.content import PIECE, Content, Sink
 _LONGEST_VALUE: Final = 1 << 20
 _MOST_MEMBERS: Final = 100
 _BLANKS: Final = " \t\r\n"
-_STOP: Final = re.compile(r'["\\]')
-_NO_BLANKS: Final = str.maketrans("-_", "+/", " \t\r\n")
+_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class NotAReply(Exception):
@@ -109,19 +108,22 @@ def _rows(text: _Text, on_row: Callable[[dict[str, Any]], None]) -> int:
 
 
 def _decoded(text: _Text, sink: Sink) -> Content:
-    left = ""
+    left = b""
     for piece in text.string():
-        whole = left + piece.translate(_NO_BLANKS)
+        try:
+            whole = left + piece.encode("ascii").translate(_ALPHABET, _BLANKS.encode())
+        except UnicodeEncodeError:
+            raise NotBase64 from None
         cut = len(whole) - len(whole) % 4
         left = whole[cut:]
         _write(sink, whole[:cut])
-    _write(sink, left + "=" * (-len(left) % 4))
+    _write(sink, left + b"=" * (-len(left) % 4))
     return sink.done()
 
 
-def _write(sink: Sink, encoded: str) -> None:
+def _write(sink: Sink, encoded: bytes) -> None:
     try:
-        sink.write(base64.b64decode(encoded, validate=True))
+        sink.write(pybase64.b64decode(encoded, validate=True))
     except (binascii.Error, ValueError):
         raise NotBase64 from None
 
@@ -175,18 +177,26 @@ class _Text:
         """The next string, in pieces."""
         self.expect('"')
         while True:
-            stop = _STOP.search(self._buffer, self._at)
-            yield self._buffer[self._at : len(self._buffer) if stop is None else stop.start()]
-            self._at = len(self._buffer) if stop is None else stop.start()
-            if stop is not None and stop[0] == '"':
+            stop = self._stop()
+            yield self._buffer[self._at : stop]
+            self._at = stop
+            mark = self._buffer[stop : stop + 1]
+            if mark == '"':
                 self._at += 1
                 return
-            if stop is not None and self._has_escape():
+            if mark and self._has_escape():
                 piece, length = _unescaped(self._buffer[self._at : self._at + 6])
                 yield piece
                 self._at += length
             elif not self._more():
                 raise NotAReply
+
+    def _stop(self) -> int:
+        """Where the next quote or backslash stands, or the end of what was read."""
+        quote = self._buffer.find('"', self._at)
+        end = len(self._buffer) if quote < 0 else quote
+        escape = self._buffer.find("\\", self._at, end)
+        return end if escape < 0 else escape
 
     def _has_escape(self) -> bool:
         length = 6 if self._buffer[self._at + 1 : self._at + 2] == "u" else 2

@@ -377,6 +377,15 @@ async def test_a_list_that_is_none_is_no_empty_list(desk: Desk, fault: Fault) ->
     assert len(await desk.good()) == 1
 
 
+async def test_a_broken_list_of_statuses_does_not_hold_up_the_documents(desk: Desk) -> None:
+    desk.axis.put(a_letter(100, subject="đến"), "G22")
+    desk.faults.script["getReceivedEdocList"] = [Fault("slow", 0), Fault("html"), Fault("slow", 0), Fault("html")]
+    assert subjects(await desk.good()) == ["đến"]
+    desk.axis.keeper.items[0].status = "done"
+    with pytest.raises(TransientFailure):
+        await desk.adapter.collect(10)
+
+
 @pytest.mark.parametrize(
     "row",
     [

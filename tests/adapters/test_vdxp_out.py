@@ -339,6 +339,29 @@ async def test_where_only_the_list_tells_a_new_document_is_found_and_an_update_i
     assert len(titles(desk)) == 2
 
 
+@pytest.mark.parametrize("fault", [Fault("html"), Fault("http", 503), Fault("code", "20"), Fault("cut")])
+async def test_a_copy_that_cannot_be_had_now_is_waited_for(desk: Desk, fault: Fault) -> None:
+    status = reported("03")
+    await desk.adapter.deliver(desk.parcel(event=status))
+    desk.faults.once("getEdoc", fault)
+    with pytest.raises(TransientFailure):
+        await desk.anew().deliver(desk.parcel(event=status, attempt=2))
+    await desk.anew().deliver(desk.parcel(event=status, attempt=3))
+    assert len(titles(desk)) == 1
+
+
+async def test_a_copy_is_not_waited_for_for_ever(desk: Desk) -> None:
+    status = reported("03")
+    await desk.adapter.deliver(desk.parcel(event=status))
+    desk.faults.usual["getEdoc"] = Fault("http", 500)
+    adapter = desk.anew()
+    for attempt in range(2, 6):
+        with pytest.raises(TransientFailure):
+            await adapter.deliver(desk.parcel(event=status, attempt=attempt))
+    await adapter.deliver(desk.parcel(event=status, attempt=6))
+    assert len(titles(desk)) == 2
+
+
 async def test_a_document_of_last_week_is_not_taken_for_todays(desk: Desk) -> None:
     desk.axis.doors.senders_may_fetch = False
     desk.hands.moment = LATER - 7 * 86400
