@@ -86,15 +86,16 @@ def read_csv(content: bytes, *, via: str | None = None) -> Reading:
 def read_told(items: Iterable[Mapping[str, Any]], *, via: str, old: AgencyList | None, day: date) -> Reading:
     """The entries that a system tells; ``via`` carries for them. A level that is not known here counts as none.
 
-    One that is told to be closed (``is_closed``) without a day is closed since it was so on the ``old`` list, or else
-    since ``day``.
+    One that is told to be closed without a day (``is_closed``), or since today, is closed since it was so on the
+    ``old`` list, or else since ``day``: a list that says the same every day is the same list.
     """
     gathering = _Gathering()
     for place, item in enumerate(items, 1):
         told = dict(item)
         if told.get("level") not in LEVELS:
             told["level"] = None
-        if told.get("is_closed") is True and not told.get("closed"):
+        today = told.get("is_closed") is True and not told.get("closed")
+        if today or told.get("closed") == day.isoformat():
             before = old.entry(str(told.get("code"))) if old is not None else None
             told["closed"] = (before.closed if before is not None and before.closed else day).isoformat()
         gathering.take(place, told, via)

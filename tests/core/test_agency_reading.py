@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.agency_reading import read_csv, read_told
 
 ROOT = Path(__file__).resolve().parents[2]
+UNITS = ROOT / ".." / "shared" / "data"
 MERGED = date(2025, 7, 1)
 DAY = date(2026, 11, 23)
 
@@ -152,6 +155,9 @@ def test_what_is_told_to_be_closed_without_a_day_is_closed_since_it_was_first_to
     assert [each.closed for each in first.entries] == [MERGED, None]
     later = read_told(told, via="H33.14/axis", old=AgencyList.of("axis", first.entries), day=DAY)
     assert later.entries == first.entries
+    told[0] = {"code": "H39", "name": "Long An", "closed": DAY.isoformat()}
+    dated = read_told(told, via="H33.14/axis", old=AgencyList.of("axis", first.entries), day=DAY)
+    assert dated.entries == first.entries
 
 
 # ---------------------------------------------------------------------------------------------------- differences
@@ -189,3 +195,33 @@ def test_a_list_of_which_more_than_a_tenth_is_gone_is_suspicious(gone: int, is_s
 def test_a_first_list_is_all_new_and_a_few_of_it_are_told() -> None:
     found = changes(None, AgencyList.of("axis", [Entry(f"H{n:04}", "x") for n in range(1200)]))
     assert (found.counts, len(found.shown), found.is_suspicious) == ({"added": 1200}, 500, False)
+
+
+# ------------------------------------------------------------------------------------------------------- real names
+
+
+@pytest.mark.skipif(not UNITS.is_dir(), reason="the data folder is not on this machine")
+def test_the_communes_of_four_provinces_come_in_and_their_mergers_are_told() -> None:
+    def a_list(day: str) -> AgencyList:
+        with (UNITS / "vn_communes_4_provinces.csv").open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row[f"name_{day}"]]
+        made = io.StringIO()
+        writer = csv.writer(made)
+        writer.writerow(["code", "name", "parent", "level"])
+        for row in rows:
+            place = f"H.{row['province_code']}.{row['district_code']}"
+            writer.writerow([f"{place}.{row['commune_code']}", row[f"name_{day}"], place, "commune"])
+        read = read_csv(made.getvalue().encode())
+        assert (read.wrong, len(read.entries)) == (0, len(rows))
+        return AgencyList.of("communes", read.entries)
+
+    old, new = a_list("2019_09_11"), a_list("2020_02_02")
+    found = changes(old, new)
+    # what the data's own page says of these days
+    assert (old.count, new.count) == (794, 742)
+    assert (found.counts["gone"], found.counts.get("added", 0)) == (52, 0)
+    assert found.counts["renamed"] >= 30
+    (town,) = old.search(["dong", "loc", "thi", "tran"], "")
+    entry = old.entry(town)
+    assert entry is not None
+    assert entry.name == "Thị trấn Đồng Lộc"
