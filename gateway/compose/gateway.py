@@ -22,6 +22,7 @@ from gateway.compose.choices import agency_lists_of, open_ledger, open_spool
 from gateway.compose.lists import ListsInForce
 from gateway.compose.picture import built_in_catalog, picture_of
 from gateway.compose.wiring import Steps
+from gateway.config.law import read_law, stamp_of
 from gateway.config.settings import Settings
 from gateway.core.contract import Catalog
 from gateway.core.faults import Misconfigured
@@ -37,6 +38,7 @@ _WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
 _RETIRE_EVERY: Final = 3600.0
 _REMIND_EVERY: Final = 60.0
+_LAW_EVERY: Final = 30.0
 #: How often it is looked whether a system's list of agencies is due.
 _DIRECTORY_EVERY: Final = 60.0
 _UNMATCHED_EVERY: Final = 60.0
@@ -62,9 +64,11 @@ class Gateway(Steps):
     siblings: Siblings = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _runner: web.AppRunner | None = None
+    _law_stamp: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Raises Misconfigured where the broker's URL cannot be used."""
+        self._law_stamp = stamp_of(self.settings.law_folders)
         Steps.__post_init__(self)
         self.siblings = Siblings(self.settings.worker, self._is_ready, self.family)
 
@@ -156,6 +160,7 @@ class Gateway(Steps):
             (_UNMATCHED_EVERY, self._leading(self.unmatched.once)),
             (_RETIRE_EVERY, self.retire.once),
             (_REMIND_EVERY, self._leading(self.remind.once)),
+            (_LAW_EVERY, self.look_at_law),
             (_DIRECTORY_EVERY, self._leading(self.sync.once)),
         ]
         if (peers := self.company.peers) is not None:
@@ -228,6 +233,20 @@ class Gateway(Steps):
             return
         self.tongues.forget_gone(self.picture.directory)
         log.info("registry.changed", version=version)
+
+    async def look_at_law(self) -> None:
+        """Take the province's own rules and holidays as they are now, where their files have changed."""
+        folders = self.settings.law_folders
+        stamp = await asyncio.to_thread(stamp_of, folders)
+        if stamp == self._law_stamp:
+            return
+        self._law_stamp = stamp
+        try:
+            self.law = await asyncio.to_thread(read_law, folders, self.settings.folder)
+        except Misconfigured as error:
+            log.error("law.unreadable", detail=str(error))  # noqa: TRY400 - told by its words
+        else:
+            log.info("law.changed", files=len(stamp))
 
     async def _look_at_registry(self) -> None:
         if await self.ledger.registry_version() != self.picture.directory.version:

@@ -111,7 +111,7 @@ class Steps:
         self.tongues = Tongues(settings.adapter_folders, self._context)
         self.accept = Accept(
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
-            line_of=Registrar(self._owed).line, vigil=Vigil(ledger, self.law),
+            line_of=Registrar(self._owed).line, vigil=Vigil(ledger, lambda: self.law),
         )  # fmt: skip
         self.inspect = inspect_on(settings, ledger, self.spool, directory, clock)
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce, self.inspect)
@@ -147,7 +147,7 @@ class Steps:
         self.scratch = Scratch(settings.data / "scratch")
         self.register = register_of(ledger)
         self.documents = Documents(self.register, ledger, directory)
-        self.remind = Remind(ledger, self.register, self.accept, directory, self.law, clock)
+        self.remind = Remind(ledger, self.register, self.accept, directory, lambda: self.law, clock)
         self.unmatched = Unmatched(self.register, clock, settings.status_wait, f"register:{process}")
         self.proposals = Proposals(agency_lists_of(ledger), directory, clock)
         self.sync = Sync(

@@ -40,6 +40,12 @@ def read_law(folders: Iterable[Path] = (), province: Path | None = None) -> Law:
     return reading.law()
 
 
+def stamp_of(folders: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """What tells whether the files of a province's folders are others than before: names, times, sizes."""
+    found = [(str(path), path.stat()) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    return tuple((name, status.st_mtime_ns, status.st_size) for name, status in found)
+
+
 @dataclass(slots=True)
 class _Year:
     days_off: tuple[DayOff, ...]

@@ -45,7 +45,7 @@ class Remind:
     register: Register
     accept: Accept
     directory: Callable[[], Directory]
-    law: Law
+    law: Callable[[], Law]
     clock: Clock
 
     async def once(self) -> int:
@@ -54,7 +54,7 @@ class Remind:
         One that cannot be looked at is told, put off for ten minutes, and holds back no other.
         """
         looked_at = 0
-        while looked_at < _MOST and self.law.calendar.is_working_time(now := self.clock.now()):
+        while looked_at < _MOST and self.law().calendar.is_working_time(now := self.clock.now()):
             duties = await self.register.duties(due_by=now, limit=_TOGETHER)
             for duty in duties:
                 try:
@@ -68,9 +68,9 @@ class Remind:
         return looked_at
 
     async def _look(self, duty: Duty, now: float) -> None:
-        rule = self.law.rule(duty.name)
+        rule = self.law().rule(duty.name)
         if rule is None:  # the province has taken the rule out: nobody is reminded of it
-            await self.register.postpone(duty, next_at=self.law.calendar.next_working_morning(now))
+            await self.register.postpone(duty, next_at=self.law().calendar.next_working_morning(now))
             return
         case = _Case(duty, rule, await self._line(duty), await self.ledger.find(duty.message), now)
         serving = self._serving(duty, case.record, now)
@@ -94,7 +94,7 @@ class Remind:
         )
         members["id"] = derived_uuid("reminder", duty.message, duty.agency, duty.name, str(level))
         await self._send(members, told)
-        following = None if rule.escalate is None or level > 1 else rule.escalate.after(now, self.law.calendar)
+        following = None if rule.escalate is None or level > 1 else rule.escalate.after(now, self.law().calendar)
         details = {
             "id": duty.message, "rule": rule.id, "agency": duty.agency, "level": level,
             "to": [each.system.name for each in told],
@@ -109,8 +109,8 @@ class Remind:
     async def _undelivered(self, case: _Case, serving: Sequence[RecordedDelivery]) -> None:
         """Who was never handed the document owes nothing yet: its issuer is told, once it had to be there."""
         duty, now = case.duty, case.now
-        late = self.law.dispatch(case.issued_on, priority=case.priority, at=case.accepted_at)
-        following = self.law.calendar.next_working_morning(now)
+        late = self.law().dispatch(case.issued_on, priority=case.priority, at=case.accepted_at)
+        following = self.law().calendar.next_working_morning(now)
         if late is None or late.due > now:
             await self.register.postpone(duty, next_at=following if late is None else min(following, late.due))
             return
@@ -195,7 +195,7 @@ class Remind:
             for attempt in each.attempts
             if attempt.outcome == "taken"
         ]
-        return max(case.duty.due, self.law.due(case.rule, case.priority, min(taken))) if taken else case.duty.due
+        return max(case.duty.due, self.law().due(case.rule, case.priority, min(taken))) if taken else case.duty.due
 
     async def _line(self, duty: Duty) -> Registered | None:
         lines = await self.register.story(duty.document, duty.issuer)

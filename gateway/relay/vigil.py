@@ -7,7 +7,7 @@ text. A crash between the two leaves a document without its alarm; its acceptanc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
@@ -56,26 +56,29 @@ class Vigil:
     """Looks at documents while they are judged, and tells what it noticed of those that were kept."""
 
     ledger: Ledger
-    law: Law = field(default_factory=Law)
-    _late: dict[tuple[str, int, int], Late | None] = field(default_factory=dict)
+    law: Callable[[], Law] = Law
+    _late: dict[tuple[int, str, int, int], tuple[Law, Late | None]] = field(default_factory=dict)
 
     def notice(self, event: Event, source: str, entry: DocumentEntry | None, now: float) -> Noticed | None:
         """A quick look at a message of system ``source``; None where there is nothing to tell, as nearly always."""
         if event.type != LOOKED_AT:
             return None
-        is_suspect = self.law.watch.is_suspect(event.data)
+        is_suspect = self.law().watch.is_suspect(event.data)
         late = None if entry is None or entry.issued_on is None else self._lateness(event, source, entry, now)
         return Noticed(event, source, now, is_suspect, late) if is_suspect or late is not None else None
 
     def _lateness(self, event: Event, source: str, entry: DocumentEntry, now: float) -> Late | None:
         if source.partition("/")[0] != entry.issuer or entry.issued_on is None:
             return None
-        asked = (entry.issued_on, event.priority, int((now + _AHEAD) // 86400))
-        if asked not in self._late:
+        law = self.law()
+        asked = (id(law), entry.issued_on, event.priority, int((now + _AHEAD) // 86400))
+        known = self._late.get(asked)
+        if known is None:
             if len(self._late) >= _REMEMBERED:
                 self._late.clear()
-            self._late[asked] = self.law.dispatch(entry.issued_on, priority=event.priority, at=now)
-        late = self._late[asked]
+            # The law is kept beside its answer, so that no other one can have its identity meanwhile.
+            known = self._late[asked] = law, law.dispatch(entry.issued_on, priority=event.priority, at=now)
+        late = known[1]
         return late if late is not None and late.due < now else None
 
     async def tell(self, noticed: Sequence[Noticed]) -> None:
@@ -105,4 +108,4 @@ class Vigil:
         if not noticed.is_suspect:
             return ()
         # Beside the loop: the time goes with the length of the texts.
-        return await asyncio.to_thread(self.law.watch.look, noticed.event.data, noticed.at)
+        return await asyncio.to_thread(self.law().watch.look, noticed.event.data, noticed.at)

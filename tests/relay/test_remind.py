@@ -101,10 +101,10 @@ def an_office(law: Law = LAW, **extra: Any) -> Office:
     above = System("H33/ubnd", "H33", "webhook", certificates=(certificate,), subscriptions=subscribed)
     town.enrol(Agency("H33", "UBND tỉnh", "province", systems=(above,)))
     registrar = Registrar(lambda entry, event, now: owed(law, town.directory, entry, event, now))
-    town.accept = replace(town.accept, line_of=registrar.line, vigil=Vigil(town.ledger, law))
+    town.accept = replace(town.accept, line_of=registrar.line, vigil=Vigil(town.ledger, lambda: law))
     assert isinstance(town.ledger, MemoryLedger)
     register = MemoryRegister(town.ledger)
-    remind = Remind(town.ledger, register, town.accept, lambda: town.directory, law, town.clock)
+    remind = Remind(town.ledger, register, town.accept, lambda: town.directory, lambda: law, town.clock)
     return Office(town, register, remind)
 
 
@@ -355,7 +355,7 @@ async def test_one_duty_that_cannot_be_looked_at_holds_back_no_other(
 
 async def test_a_rule_that_the_province_took_out_reminds_nobody(office: Office) -> None:
     await office.sends("2026-11-27 16:50")
-    office.remind = replace(office.remind, law=replace(LAW, rules=()))
+    office.remind = replace(office.remind, law=lambda: replace(LAW, rules=()))
     await office.until("2026-12-03 12:00")
     assert [office.told(each) for each in ("H33.16/dms", "H33.05/dms", "H33/ubnd")] == [[], [], []]
 

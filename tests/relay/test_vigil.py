@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 
 from gateway.config.law import read_law
 from gateway.core.documents.registrar import Registrar
-from gateway.core.law.rules import Law
 from gateway.core.moments import VIET_NAM
 from gateway.ports import Accepted
 from gateway.relay.vigil import Vigil
@@ -31,7 +30,7 @@ SECRET_WORD = "Danh mục TUYỆT MẬT số một"
 def town() -> Town:
     """A town whose front door keeps watch."""
     made = a_town()
-    made.accept = replace(made.accept, line_of=Registrar().line, vigil=Vigil(made.ledger, LAW))
+    made.accept = replace(made.accept, line_of=Registrar().line, vigil=Vigil(made.ledger, lambda: LAW))
     return made
 
 
@@ -134,7 +133,7 @@ async def test_nobody_is_late_with_what_another_issued_or_what_has_no_day(town: 
 
 
 async def test_without_any_law_nothing_is_noticed(town: Town) -> None:
-    town.accept = replace(town.accept, vigil=Vigil(town.ledger, Law()))
+    town.accept = replace(town.accept, vigil=Vigil(town.ledger))
     await town.sent(data=paper(subject=SECRET_WORD, issuedOn="2020-01-01"))
     assert await rows(town, "document.words") == await rows(town, "document.late") == []
 

@@ -162,3 +162,36 @@ async def test_what_is_never_fetched_is_told_to_its_issuer_on_monday_afternoon(a
         await gateway.remind.once()
     (told,) = await agencies.fetch("H33.05/dms")
     assert (told["data"]["rule"], told["data"]["owedBy"], told["data"]["owedTo"]) == ("dispatch", "H33.05", "H33.16")
+
+
+async def test_a_day_off_that_staff_write_into_a_file_is_in_force_without_a_restart(agencies: Agencies) -> None:
+    gateway, file = agencies.gateway, agencies.folder / "law" / "2026.toml"
+    data = document(documentId=KEY, issuingOrganId="H33.05", issuedOn="2026-11-27")
+    await agencies.send("H33.05/dms", "document.issued", data, "H33.16")
+    await agencies.fetch("H33.16/dms")
+    shown = await asyncio.to_thread(lgsp, "-C", agencies.folder, "calendar", "show", "2026", "--toml")
+    off = '    { day = 2026-11-30, name = "Nghỉ bão" },\n]\nworking = ['
+    file.write_text(shown.out.replace("]\nworking = [", off), "utf-8")
+    await gateway.look_at_law()
+    agencies.clock.leap(MONDAY)
+    assert await gateway.remind.once() == 0
+
+    file.write_text("[[years]]\nyear = 2026\n", "utf-8")
+    await gateway.look_at_law()  # a mistake: the last good one stays in force
+    assert await gateway.remind.once() == 0
+
+    file.unlink()
+    await gateway.look_at_law()
+    assert await gateway.remind.once() == 1
+
+
+async def test_a_word_in_a_document_raises_an_alarm_in_the_journal_and_the_document_goes_on(agencies: Agencies) -> None:
+    data = document(documentId=KEY, issuingOrganId="H33.05", issuedOn="2026-11-27", subject="Tài liệu TUYỆT MẬT")
+    sent = await agencies.send("H33.05/dms", "document.issued", data, "H33.16")
+    rows = [
+        parse_strict(body) for _, kind, body in await agencies.gateway.ledger.journal(limit=1000) if kind == "audit"
+    ]
+    assert [each["details"] for each in rows if each["audit"] == "document.words"] == [
+        {"id": sent["id"], "rule": "tuyet-mat", "pointer": "/subject"}
+    ]
+    assert [each["id"] for each in await agencies.fetch("H33.16/dms")] == [sent["id"]]

@@ -47,9 +47,9 @@ def on_calendar(calendar: Calendar, today: date) -> list[Finding]:
                     ),
                     Text(
                         f"Quản trị viên ghi bảng [[years]] year = {year} theo thông báo nghỉ lễ vào law/{year}.toml"
-                        " (mẫu: lgsp calendar show --toml), rồi khởi động lại trục.",
+                        " (mẫu: lgsp calendar show --toml); trục tự áp dụng sau nửa phút.",
                         f"The administrator writes a table [[years]] year = {year} by the announcement into"
-                        f" law/{year}.toml (a sample: lgsp calendar show --toml) and restarts the gateway.",
+                        f" law/{year}.toml (a sample: lgsp calendar show --toml); it is in force half a minute later.",
                     ),
                 )
             )
