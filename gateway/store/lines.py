@@ -41,25 +41,31 @@ class Wanted:
     @classmethod
     def of(cls, messages: Iterable[NewMessage]) -> Wanted | None:
         """None where no message speaks of a document."""
-        entries = [(new, new.entry) for new in messages if new.entry is not None]
-        if not entries:
+        issued: dict[Name, None] = {}
+        reported: dict[Name, None] = {}
+        changed: dict[Name, None] = {}
+        second: dict[Name, None] = {}
+        for new in messages:
+            entry = new.entry
+            if entry is None:
+                continue
+            name = entry.key, entry.issuer
+            if entry.is_status:
+                reported[name] = None
+                if any(code in CHANGE_ANSWERS for code, _ in entry.told):
+                    changed[name] = None
+            else:
+                issued[name] = None
+                if new.unless_served:
+                    second[name] = None
+        if not issued and not reported:
             return None
-        reports = [entry for _, entry in entries if entry.is_status]
-        return cls(
-            _names(entry for _, entry in entries if not entry.is_status),
-            _names(reports),
-            _names(entry for entry in reports if any(code in CHANGE_ANSWERS for code, _ in entry.told)),
-            _names(entry for new, entry in entries if new.unless_served),
-        )
+        return cls(tuple(issued), tuple(reported), tuple(changed), tuple(second))
 
     @property
     def every(self) -> tuple[Name, ...]:
         """All documents that messages speak of."""
         return tuple(dict.fromkeys([*self.issued, *self.reported]))
-
-
-def _names(entries: Iterable[DocumentEntry]) -> tuple[Name, ...]:
-    return tuple(dict.fromkeys([(entry.key, entry.issuer) for entry in entries]))
 
 
 @dataclass(slots=True)
@@ -120,8 +126,10 @@ class Lines:
             return
         self.sent.append((new.source, new.recipients, entry))
         self.known.add(name)
-        self.changes += [(key, place) for key in entry.concerned]
-        self._owe(place, entry, self._statuses.get(name, ()))
+        if entry.concerned:
+            self.changes += [(key, place) for key in entry.concerned]
+        if entry.obligations or name in self._statuses:
+            self._owe(place, entry, self._statuses.get(name, ()))
 
     def _answer(self, status: DocumentEntry) -> None:
         for id_, (owed, line) in list(self.duties.items()):

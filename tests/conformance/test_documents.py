@@ -15,13 +15,18 @@ from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.matching import Served
 from gateway.ports import Accepted, Ledger, NewMessage, Taken
 from gateway.ports.documents import Duty, Register, Registered
+from gateway.ports.retention import Retention
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_documents import MemoryRegister
+from gateway.store.memory_retention import MemoryRetention
 from gateway.store.postgres.documents import PostgresRegister, register_of
 from gateway.store.postgres.ledger import PostgresLedger
+from gateway.store.postgres.retention import PostgresRetention
 from gateway.store.sqlite.documents import SqliteRegister
 from gateway.store.sqlite.ledger import SqliteLedger
+from gateway.store.sqlite.retention import SqliteRetention
 from tests.build import MORNING, a_digest, a_key, a_message, an_audit_row
+from tests.conformance.test_retention import ALL, LATER
 from tests.emptied import emptied
 from tests.servers.sharing import within
 
@@ -85,11 +90,29 @@ class Archive:
     async def duties(self, **asked: Any) -> list[tuple[str, str]]:
         return [(duty.agency, duty.name) for duty in await self.register.duties(**asked)]
 
+    async def retire(self) -> None:
+        """All that is old goes, months later."""
+        if isinstance(self.ledger, PostgresLedger):
+            await self.ledger.ensure_partitions(LATER)
+        retention = retention_of(self.ledger)
+        found = await retention.retire(ALL, now=LATER, limit=100)
+        while found.mark is not None:
+            found = await retention.retire(ALL, now=LATER, limit=100, after=found.mark)
+
     async def audited(self) -> list[str]:
         leaves = await self.ledger.journal(limit=1000)
         return [
             body.decode().partition('"audit":"')[2].partition('"')[0] for _, kind, body in leaves if kind == "audit"
         ]
+
+
+def retention_of(ledger: Ledger) -> Retention:
+    if isinstance(ledger, PostgresLedger):
+        return PostgresRetention(ledger)
+    if isinstance(ledger, SqliteLedger):
+        return SqliteRetention(ledger)
+    assert isinstance(ledger, MemoryLedger)
+    return MemoryRetention(ledger)
 
 
 class RegisterSuite:
@@ -116,6 +139,8 @@ class RegisterSuite:
 
         first, second = await archive.register.story(KEY, ISSUER)
 
+        assert sent.entry is not None
+        assert told.entry is not None
         assert first == Registered(
             first.place, sent.key, sent.source, sent.accepted_at, sent.entry, False, ("H33.16/dms", "H33.21/dms")
         )
@@ -396,6 +421,23 @@ class RegisterSuite:
 
         (answer,) = await archive.ledger.accept_many([a_document("folder", source="H33.05/folder", unless_served=True)])
         assert isinstance(answer, Served)
+
+    # --------------------------------------------------------------------------------------------------- retention
+
+    async def test_a_line_goes_with_its_message_and_what_is_owed_for_it_too(self, archive: Archive) -> None:
+        old = a_document(to=(), obligations=(owed(),), recipients=(ONE,))
+        await archive.keep(old, a_document("recall", to=(), kind="recall", concerned=(KEY,)))
+        await archive.keep(replace(a_status("03", document="unknown"), deliveries=(), recipients=()))
+        assert await archive.duties() == [(ONE, "receipt")]
+
+        await archive.retire()
+
+        assert await archive.story() == []
+        assert await archive.duties() == []
+        assert await archive.parked() == []
+        assert await archive.register.issued(ISSUER) == []
+        await archive.keep(a_document("later", unless_served=True, source="H33.14/axis"))
+        assert await archive.story() == ["new"]
 
 
 class TestMemoryRegister(RegisterSuite):

@@ -156,6 +156,13 @@ def test_an_agency_whose_clock_is_behind_answers_the_first_change() -> None:
     assert answers(seen(issued(), issued("update", at=10.0), told("15", -600))) == [("update", "agreed")]
 
 
+def test_an_agency_whose_clock_is_ahead_answers_what_was_there_when_the_answer_came() -> None:
+    early = replace(told("15", 9000), accepted_at=MORNING + 20)
+    view = seen(issued(), issued("update", at=10.0), early, issued("recall", at=100.0))
+
+    assert answers(view) == [("update", "agreed"), ("recall", "open")]
+
+
 def test_a_change_with_an_id_of_its_own_is_answered_under_either_id() -> None:
     replacement = issued("replace", key=LATER, at=10.0)
 

@@ -3,7 +3,8 @@
 A recall, an update or a replacement is a message of the issuer (document.issued of that business), a taking back is a
 status 13. Each agency answers 15 (agreed) or 16 (refused), and the answer names no more than a document: that of the
 change where it has an id of its own, or the one to be changed. Of several changes of one document the answer is to the
-youngest that was there at its time, by the agency's clock; to the oldest where its clock is behind them all.
+youngest that was there at its time, by the agency's clock (or when it came to us, where that clock is ahead); to the
+oldest where the clock is behind them all.
 """
 
 from __future__ import annotations
@@ -82,15 +83,20 @@ def changes_of(key: str, issued: Iterable[Kept], statuses: Iterable[Kept]) -> li
     return sorted(found.values(), key=lambda change: (change.asked_at, change.message))
 
 
-def answered(key: str, changes: Sequence[Change], told: Iterable[DocumentEntry]) -> list[tuple[Change, Answer]]:
+def answered(key: str, changes: Sequence[Change], told: Iterable[Kept]) -> list[tuple[Change, Answer]]:
     """What one agency said by these statuses to each of the changes of document ``key`` that it was asked for."""
-    last: dict[int, tuple[float, str]] = {}
-    for status in told:
-        for code, said_at in status.told:
+    came: dict[tuple[str, str, float], float] = {}
+    for line in told:
+        for code, said_at in line.entry.told:
             if code in _MEANS:
-                at = -math.inf if said_at is None else said_at
-                if (meant := _meant(key, changes, status.key, at)) is not None:
-                    last[meant] = max(last.get(meant, (at, code)), (at, code))
+                id_ = line.entry.key, code, line.accepted_at if said_at is None else said_at
+                came[id_] = min(came.get(id_, line.accepted_at), line.accepted_at)
+    last: dict[int, tuple[float, str]] = {}
+    for (under, code, said_at), accepted_at in came.items():
+        # What came before a change was asked does not answer it, however fast the agency's clock runs.
+        meant = _meant(key, changes, under, min(said_at, accepted_at))
+        if meant is not None:
+            last[meant] = max(last.get(meant, (said_at, code)), (said_at, code))
     return [(change, _MEANS[last[number][1]] if number in last else "open") for number, change in enumerate(changes)]
 
 

@@ -58,11 +58,11 @@ def issuer_in(written: str) -> str | None:
 
 def plain_text(text: str) -> str:
     """A text as two senders of the same document may both be taken to have meant it: NFC, one blank for several."""
-    if not is_normalized("NFC", text):
+    if not text.isascii() and not is_normalized("NFC", text):
         text = normalize("NFC", text)
-    # Blanks other than U+0020 are not printable; most texts are as they should be, and looking is cheaper than mending.
-    is_plain = "  " not in text and text.isprintable() and text[:1] != " " and text[-1:] != " "
-    return text if is_plain else " ".join(text.split())
+    # Most texts are as they should be, and looking is cheaper than mending.
+    is_odd = "  " in text or "\n" in text or "\t" in text or "\u00a0" in text or text[:1] == " " or text[-1:] == " "
+    return " ".join(text.split()) if is_odd else text
 
 
 def _folded(text: str) -> str:

@@ -142,7 +142,7 @@ def _recipient(
 ) -> RecipientView:
     told = [line for line in statuses if line.entry.reporter == agency]
     mine = [change for change in changes if agency in change.agencies]
-    answers = answered(key, mine, [line.entry for line in told])
+    answers = answered(key, mine, told)
     codes = {code for line in told if line.entry.key == key for code, _ in line.entry.told}
     flags = codes | {code for line in told for code, _ in line.entry.told if code in {"15", "16"}}
     if any(change.kind == "cancel" for change in mine):
