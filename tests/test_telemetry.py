@@ -107,7 +107,8 @@ def test_what_libraries_say_comes_in_the_same_form(said: io.StringIO) -> None:
 def test_the_list_of_events_holds_what_is_logged_and_nothing_else() -> None:
     written = {
         name
-        for path in (ROOT / "gateway").rglob("*.py")
+        for folder in ("gateway", "adapters")
+        for path in (ROOT / folder).rglob("*.py")
         for name in re.findall(r"""\blog\.(?:debug|info|warning|error|exception)\(\s*"([^"]+)\"""", path.read_text())
     }
 
