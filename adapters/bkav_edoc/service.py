@@ -12,12 +12,12 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.calls.bearer import REFUSED
+from gateway.calls.account import secret_in, succeeded
 from gateway.calls.caller import Answer, Body, Caller
 from gateway.calls.exchange import Listed, Undecodable
 from gateway.core.content import Content, InMemory, NewSink, pieces
 from gateway.core.documents.letter import Letter, MessageKind
-from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import PermanentFailure, TimedOut, TransientFailure
 from gateway.core.lifting import from_base64, lift
 from gateway.core.moments import parse_moment
 from gateway.core.strictjson import StrictJsonError
@@ -169,30 +169,20 @@ class Service:
     ) -> Answer:
         """One call with the organ's headers; raises for every status but 2xx."""
         settings = self._context.settings
-        token = f"{settings.get('token_prefix', '')}{self._secret('token_file')}"
-        named = {**(fields or {}), "organId": self._organ, "Authorization": token}
+        token = secret_in(str(settings["token_file"]), self._context.read_secret)
+        named = {
+            **(fields or {}),
+            "organId": self._organ,
+            "Authorization": f"{settings.get('token_prefix', '')}{token}",
+        }
         answer = await self._caller.ask(
             method, self._base + path, params=params, fields=named, body=body, within=within, most=self._most,
             is_large=is_large,
         )  # fmt: skip
-        if answer.is_success:
-            return answer
-        if answer.status in {401, 403}:
-            raise DestinationGone(REFUSED, answer.status)
-        if answer.status == 413:
-            raise PermanentFailure("the service finds the file too large (413)", answer.status)
-        wish = answer.retry_after(self._context.now())
-        raise TransientFailure(f"the service answered with status {answer.status}", answer.status, wish)
+        return succeeded(answer, self._context.now())
 
     def _kind(self, kind: MessageKind) -> dict[str, str]:
         return {str(self._context.settings.get("message_type_header", "messageType")): _KINDS[kind]}
-
-    def _secret(self, setting: str) -> str:
-        file = str(self._context.settings[setting])
-        try:
-            return self._context.read_secret(file).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            raise TransientFailure(f"the secret in {file} cannot be read; the operator must mend the file") from None
 
 
 def _error(value: Any) -> str | None:

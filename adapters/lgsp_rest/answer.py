@@ -6,22 +6,22 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gateway.calls.account import succeeded
 from gateway.calls.caller import Answer
 from gateway.core.content import Content, NewSink
 from gateway.core.documents.axis_error import SUCCESS, failure_of
-from gateway.core.faults import PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import TimedOut, TransientFailure
 from gateway.core.lifting import from_base64, lift
 from gateway.core.strictjson import StrictJsonError
 
 _GOOD: Final = frozenset({"OK", "SUCCESS"})
 _FINE: Final = frozenset({"200", "0"})
-_TOO_LARGE: Final = 413
 _UNCLEAR: Final = "the answer does not say whether it was taken"
 
 
 def frame_of(answer: Answer, now: float, *, attempt: int = 1) -> dict[str, Any]:
     """The object in an answer that is not a refusal; raises what the refusal means."""
-    _check_status(answer, now)
+    succeeded(answer, now)
     return checked(answer.json(), answer.status, attempt=attempt)
 
 
@@ -71,7 +71,7 @@ def content_of(answer: Answer, now: float, new_sink: NewSink) -> tuple[Content, 
 
     The file stands there as text; some platforms write base64 instead.
     """
-    _check_status(answer, now)
+    succeeded(answer, now)
     try:
         lifted = lift(answer.content, new_sink)
     except StrictJsonError:
@@ -115,11 +115,3 @@ def agencies_of(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str, 
             "aliases": [str(old).strip()] if has_old else [],
             "level": row.get("level"),
         }
-
-
-def _check_status(answer: Answer, now: float) -> None:
-    if answer.is_success:
-        return
-    if answer.status == _TOO_LARGE:
-        raise PermanentFailure("the platform finds the file too large (413)", answer.status)
-    raise TransientFailure(f"the platform answered with status {answer.status}", answer.status, answer.retry_after(now))

@@ -16,13 +16,14 @@ import aiohttp
 from multidict import CIMultiDict
 
 from adapters.lgsp_rest.answer import agencies_of, content_of, frame_of, page_of, rows_of, taken
-from gateway.calls.bearer import REFUSED, Bearer, Granted
+from gateway.calls.account import secret_in, succeeded
+from gateway.calls.bearer import Bearer, Granted
 from gateway.calls.caller import Answer, Body, Caller
 from gateway.calls.exchange import Listed, Undecodable
 from gateway.core.content import Content, InMemory
 from gateway.core.documents.letter import Letter, MessageKind
 from gateway.core.edxml.dates import read_moment
-from gateway.core.faults import DestinationGone, TransientFailure
+from gateway.core.faults import TransientFailure
 from gateway.core.moments import day_of, parse_moment
 from gateway.ports import AdapterContext, Parcel
 
@@ -203,8 +204,7 @@ class Platform:
         }
         params, body = {"allow_anonymous": "true"}, json.dumps(asked).encode()
         answer = await self._caller.ask("POST", "/v1/auth/login", params=params, fields=_JSON, body=body)
-        if answer.status in {401, 403}:
-            raise DestinationGone(REFUSED, answer.status)
+        succeeded(answer, self._context.now())
         data = frame_of(answer, self._context.now()).get("data")
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
@@ -212,11 +212,7 @@ class Platform:
         return Granted(token, float(settings.get("token_minutes", 30)) * 60)
 
     def _secret(self, setting: str) -> str:
-        file = str(self._context.settings[setting])
-        try:
-            return self._context.read_secret(file).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            raise TransientFailure(f"the secret in {file} cannot be read; the operator must mend the file") from None
+        return secret_in(str(self._context.settings[setting]), self._context.read_secret)
 
     def _days(self, kind: MessageKind, since: float) -> dict[str, str]:
         # A day more at the end: the platform's clock may be ahead.

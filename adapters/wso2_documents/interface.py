@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.calls.bearer import REFUSED, Bearer, Granted
+from gateway.calls.account import REFUSED, secret_in, succeeded
+from gateway.calls.bearer import Bearer, Granted
 from gateway.calls.caller import Answer, Body, Caller
 from gateway.calls.exchange import Listed, Undecodable
 from gateway.core.content import Content, InMemory
 from gateway.core.documents.axis_error import SUCCESS, failure_of
 from gateway.core.documents.letter import Letter, MessageKind
 from gateway.core.edxml.dates import read_moment
-from gateway.core.faults import DestinationGone, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import DestinationGone, TimedOut, TransientFailure
 from gateway.core.lifting import from_base64, lift, to_base64
 from gateway.core.moments import parse_moment
 from gateway.core.strictjson import StrictJsonError
@@ -170,13 +171,7 @@ class Interface:
                 body=body, within=within, most=self._most, is_large=is_large,
             )  # fmt: skip
 
-        answer = await self._bearer.asked(ask)
-        if answer.is_success:
-            return answer
-        if answer.status == 413:
-            raise PermanentFailure("the interface finds the file too large (413)", answer.status)
-        wish = answer.retry_after(self._context.now())
-        raise TransientFailure(f"the interface answered with status {answer.status}", answer.status, wish)
+        return succeeded(await self._bearer.asked(ask), self._context.now())
 
     def _checked(self, value: Any, status: int, *, attempt: int = 1) -> dict[str, Any]:
         """``value`` where it is an object and no refusal; errors come with status 200."""
@@ -196,9 +191,9 @@ class Interface:
         fields = {"Authorization": "Basic " + base64.b64encode(account.encode()).decode(), "Content-Type": _FORM}
         path, body = str(settings.get("token_path", "/token")), b"grant_type=client_credentials"
         answer = await self._caller.ask("POST", path, fields=fields, body=body)
-        if answer.status in {400, 401, 403}:
+        if answer.status == 400:  # RFC 6749, section 5.2: a client that it does not know may be told so
             raise DestinationGone(REFUSED, answer.status)
-        value = answer.json() if answer.is_success else None
+        value = succeeded(answer, self._context.now()).json()
         token = value.get("access_token") if isinstance(value, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
             raise TransientFailure("the interface gave no token", answer.status)
@@ -206,11 +201,7 @@ class Interface:
         return Granted(token, float(seconds) if isinstance(seconds, int | float) else 300.0)
 
     def _secret(self, setting: str) -> str:
-        file = str(self._context.settings[setting])
-        try:
-            return self._context.read_secret(file).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            raise TransientFailure(f"the secret in {file} cannot be read; the operator must mend the file") from None
+        return secret_in(str(self._context.settings[setting]), self._context.read_secret)
 
 
 def _path(item_id: str) -> str:

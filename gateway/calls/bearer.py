@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from gateway.calls.account import REFUSED
 from gateway.calls.caller import Answer
 from gateway.core.faults import DestinationGone
 
@@ -59,9 +60,3 @@ class Bearer:
         # Somebody may have renewed it meanwhile.
         if self._token == token:
             self._token = None
-
-
-REFUSED: Final = (
-    "tài khoản bị từ chối (401): đơn vị vận hành trục cần sửa tài khoản, khoá rồi mở lại hàng chờ - the account is"
-    " refused (401): the operator of the bus must mend it and release the queue"
-)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeVar
 
+from gateway.calls.caller import AnswerTooLarge
 from gateway.core.codes import form_of
 from gateway.core.content import Content, InMemory, NewSink
 from gateway.core.documents.item import Sender, collected
@@ -127,7 +128,11 @@ class Exchange:
     # -------------------------------------------------------------------------------------------------- out
 
     async def deliver(self, parcel: Parcel) -> HandedOver:
-        """Post one message, unless an attempt whose answer was lost did so already."""
+        """Post one message, unless an attempt whose answer was lost did so already, or it came from this place."""
+        if parcel.event.get("source") == parcel.recipient.name:
+            if parcel.carried:
+                raise PermanentFailure("what came from there is not sent back there: the directory must be mended")
+            return HandedOver(reference="it came from there")
         letter = await asyncio.to_thread(letter_of, parcel, self._outgoing, self._terms.sender.limits, self._new_sink)
         since = self._in_doubt_since(parcel)
         if since is not None and (letter.is_new or self._terms.seeks == "all"):
@@ -216,6 +221,8 @@ class Exchange:
     async def _one(self, item: Listed) -> Collected | Uncollectable | None:
         try:
             raw = await self._place.fetch(item)
+        except AnswerTooLarge:
+            return Uncollectable(item.token, "too-large", _TOO_LARGE)
         except Undecodable as error:
             strikes = self._strikes.get(item.token, 0) + 1
             _remember(self._strikes, item.token, strikes)
@@ -287,5 +294,11 @@ _UNDECODABLE: Final = Text(
     " lại, hoặc đơn vị vận hành bên đó kiểm tra tệp.",
     "The other platform lists this item but again and again gives no content that can be decoded. Its sender must send"
     " it anew, or the operator over there look at the file.",
+)
+_TOO_LARGE: Final = Text(
+    "Văn bản lớn hơn mức trục nhận qua kênh này. Nơi gửi cần giảm dung lượng tệp đính kèm, hoặc đề nghị đơn vị vận hành"
+    " trục nâng max_mebibytes.",
+    "The document is larger than the bus takes by this channel. The sender must make its attachments smaller, or ask"
+    " the operator of the bus to raise max_mebibytes.",
 )
 _NO_WORDS: Final = Text("Không ghi được lý do.", "The reason cannot be written.")

@@ -160,6 +160,16 @@ async def test_one_that_is_there_for_somebody_else_is_not_taken_for_delivered_he
         await desk.adapter.deliver(replace(here, attempt=2))
 
 
+async def test_what_came_from_the_service_is_not_sent_back_there(desk: Facing) -> None:
+    parcel, _ = desk.letter()
+    back = replace(parcel, event={**parcel.event, "source": "H33.16/dms"})
+    handed = await desk.adapter.deliver(back)
+    assert handed.reference == "it came from there"
+    with pytest.raises(PermanentFailure):
+        await desk.adapter.deliver(replace(back, carried=("H01.05",)))
+    assert there(desk).mail == []
+
+
 async def test_an_update_goes_out_although_its_first_version_is_there(desk: Facing) -> None:
     first, raw = desk.letter()
     await desk.adapter.deliver(first)
@@ -288,10 +298,13 @@ async def test_a_large_document_comes_and_goes_byte_for_byte(desk: Facing) -> No
     assert there(desk).posted() == [sent]
 
 
-async def test_an_answer_over_the_limit_is_cut_off(desk: Facing) -> None:
+async def test_an_item_over_the_limit_is_refused_without_being_read_to_its_end(desk: Facing) -> None:
     desk.platform.put(sample_letter("12", content=b"%PDF-1.4\n" + b"z" * 5_000_000))
-    with pytest.raises(TransientFailure):
-        await desk.anew(max_mebibytes=1).collect(50)
+    (item,) = await desk.anew(max_mebibytes=1).collect(50)
+    assert isinstance(item, Uncollectable)
+    assert item.reason == "too-large"
+    await desk.adapter.settle(item.token, (item.reason, item.detail))
+    assert await desk.platform.waiting() == []
 
 
 async def test_the_agencies_of_a_domain_are_told(desk: Facing) -> None:

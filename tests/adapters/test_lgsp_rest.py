@@ -420,10 +420,13 @@ async def test_a_large_document_comes_and_goes_byte_for_byte(desk: Facing) -> No
     assert [mail.raw for mail in platform_of(desk).mail] == [sent]
 
 
-async def test_an_answer_over_the_limit_is_cut_off(desk: Facing) -> None:
+async def test_an_item_over_the_limit_is_refused_without_being_read_to_its_end(desk: Facing) -> None:
     desk.platform.put(sample_letter("12", content=b"%PDF-1.4\n" + b"z" * 5_000_000))
-    with pytest.raises(TransientFailure):
-        await desk.anew(max_mebibytes=1).collect(50)
+    (item,) = await desk.anew(max_mebibytes=1).collect(50)
+    assert isinstance(item, Uncollectable)
+    assert item.reason == "too-large"
+    await desk.adapter.settle(item.token, (item.reason, item.detail))
+    assert await desk.platform.waiting() == []
 
 
 # ------------------------------------------------------------------------------------- business codes, agencies

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gateway.core.content import Content, InMemory, MemorySink, NewSink
+from gateway.core.content import Content, MemorySink, NewSink
 from gateway.core.documents.inward import STATUS_REPORT
 from gateway.core.documents.outgoing import Outgoing
 from gateway.core.edxml.parse import Limits
-from gateway.core.edxml.read import read
+from gateway.core.edxml.read import read, read_record
 from gateway.core.edxml.values import DocumentMessage, Organization, StatusMessage, Unreadable, Unwritable
-from gateway.core.edxml.write import write
+from gateway.core.edxml.write import written
 from gateway.core.faults import PermanentFailure
 from gateway.core.handover import Parcel
 
@@ -48,7 +48,7 @@ def letter_of(parcel: Parcel, outgoing: Outgoing, limits: Limits, new_sink: NewS
     addressees = parcel.carried or (parcel.recipient.agency,)
     content = outgoing.edxml(parcel)
     try:
-        message = read(content, limits, new_sink)
+        message = read_record(content, limits)
     except Unreadable:
         # What was written from data may say less than our own reader asks for: a document without a file.
         return _from_data(parcel, outgoing, addressees)
@@ -62,10 +62,12 @@ def letter_of(parcel: Parcel, outgoing: Outgoing, limits: Limits, new_sink: NewS
     if is_for(named, addressees, parcel.event):
         return _document(message, content)
     known = {each.organ_id: each for each in message.recipients}
-    narrowed = replace(message, recipients=tuple(known.get(code) or Organization(code) for code in addressees))
+    named_anew = tuple(known.get(code) or Organization(code) for code in addressees)
     try:
-        return _document(narrowed, InMemory(write(narrowed, limits)))
-    except Unwritable as refusal:
+        full = read(content, limits, new_sink)
+        narrowed = replace(full if isinstance(full, DocumentMessage) else message, recipients=named_anew)
+        return _document(narrowed, written(narrowed, limits, new_sink))
+    except (Unreadable, Unwritable) as refusal:
         raise PermanentFailure(str(refusal)) from None
 
 
