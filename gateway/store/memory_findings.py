@@ -5,20 +5,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from gateway.core.findings import Findings
-from gateway.ports import HeldFile, Ledger
+from gateway.ports import HeldFile, Ledger, NewMessage
 from gateway.ports.findings import Named
-from gateway.store.memory import MemoryLedger
+
+
+class Holding(Ledger, Protocol):
+    """A ledger whose files and messages lie open."""
+
+    _files: dict[str, tuple[HeldFile, float]]
+
+    def messages(self) -> list[NewMessage]:
+        """Every message in order of acceptance."""
 
 
 class MemoryFindings:
     """Nothing here waits, so each call is one transaction."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Raises TypeError for a ledger that is no :class:`MemoryLedger`."""
-        if not isinstance(ledger, MemoryLedger):
-            raise TypeError("not a ledger of this store")
+    def __init__(self, ledger: Holding) -> None:
         self._ledger = ledger
         #: With the file as it was granted first: one that went and came back is another one.
         self._kept: dict[tuple[str, str], tuple[HeldFile, Findings]] = {}
