@@ -49,7 +49,7 @@ class Wishes:
 
     def is_centre(self, code: str) -> bool:
         """Whether a code is a connected system's instead of an agency's."""
-        return code in {self.system_id, self.centre} or form_of(code) == "centre"
+        return code in {self.system_id, self.centre} or form_of(code) == "centre" or code.endswith(".W00")
 
 
 def wishes_of(settings: Mapping[str, Any]) -> Wishes:

@@ -13,7 +13,7 @@ import structlog
 from adapters.vdxp.listing import Listing, Waiting, parsed, waiting_of
 from adapters.vdxp.stand_in import a_letter, a_report
 from gateway.config.catalog import builtin_folder, read_catalog
-from gateway.core.content import MemorySink, whole
+from gateway.core.content import Content, MemorySink, whole
 from gateway.core.documents.item import message_id
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import StatusMessage
@@ -443,6 +443,22 @@ async def test_a_poisoned_item_stops_no_other_and_is_never_failed_for_a_passing_
     desk.hands.moment += 100
     assert "độc" in subjects(await desk.good(adapter))
     assert set(states(desk)) == {"initial"}
+
+
+async def test_an_item_that_breaks_our_own_reader_stops_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.axis.put(a_letter(100, subject="độc"), "G22")
+    desk.axis.put(a_letter(101, subject="lành"), "G22")
+    reading = desk.adapter._read
+
+    def breaking(item: Waiting, raw: Content) -> Collected | Uncollectable:
+        if "độc".encode() in whole(raw):
+            raise RecursionError("độc")
+        return reading(item, raw)
+
+    monkeypatch.setattr(desk.adapter, "_read", breaking)
+    with structlog.testing.capture_logs() as logs:
+        assert subjects(await desk.good()) == ["lành"]
+    assert [line["detail"] for line in logs] == ["RecursionError"]
 
 
 async def test_a_poisoned_item_rests_longer_each_time(desk: Desk) -> None:
