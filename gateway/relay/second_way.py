@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.core.directory import Directory, System
 from gateway.core.documents.matching import left_to_serve
+from gateway.core.documents.registrar import agency_of
 from gateway.core.faults import Busy, Fault, Text
 from gateway.ports import Accepted
 from gateway.relay.accept import Accept, Declined
@@ -59,10 +60,6 @@ class SecondWay:
         )
 
     def _left(self, declined: Declined) -> tuple[str, ...]:
-        directory = self.directory()
-        named = []
-        for name in declined.event.to or declined.message.recipients:
-            code = name.partition("/")[0]
-            agency = directory.agency(code)
-            named.append((name, code if agency is None else agency.code))
+        directory, now = self.directory(), self.accept.clock.now()
+        named = [(name, agency_of(name, directory, now)) for name in declined.event.to or declined.message.recipients]
         return left_to_serve(named, declined.message.recipients, declined.served)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -131,6 +132,25 @@ def test_a_new_document_in_the_second_version() -> None:
     assert (made.concerned, made.code, made.said_at, made.issued_on) == ((), "", None, "2026-10-12")
     assert made.document == ID
     assert len(made.fingerprint or "") == 64
+
+
+def test_what_goes_to_a_closed_code_is_its_successors_who_reports_for_it_too() -> None:
+    closed = Agency("H33.99", "Sở cũ", "province", closed=date(2025, 7, 1), successor="H33.07")
+    directory = Directory([*DIRECTORY.agencies.values(), closed], [], gateway="H33.14/lgsp")
+    data = {**example("document.status/1.0", "arrived"), "from": {"organId": "H33.99"}}
+    sent = Event("i", "i", "H33.05/dms", "document.issued", "2.0", "s", 0.0, "", ("H33.99",), None, 0, None, None,
+                 None, None, None, example("document.issued/2.0", "minimal"), {})  # fmt: skip
+    told = sent._replace(type="document.status", version="1.0", data=data)
+
+    for now, code in (
+        (parse_moment("2026-10-12T00:00:00Z"), "H33.07"),
+        (parse_moment("2025-06-01T00:00:00Z"), "H33.99"),
+    ):
+        assert now is not None
+        document, status = (Registrar().line(event, (), directory, now) for event in (sent, told))
+        assert document is not None
+        assert status is not None
+        assert (document.recipients, status.reporter) == ((code,), code)
 
 
 def test_where_nobody_is_named_it_is_for_whom_it_goes_to() -> None:

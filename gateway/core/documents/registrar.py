@@ -17,7 +17,7 @@ from gateway.core.documents.inward import DOCUMENT, STATUS_REPORT
 from gateway.core.documents.key import Canonical, document_key, issuer_in, made_key, plain_text
 from gateway.core.edxml.codelist import REPORTED_BY_SENDER
 from gateway.core.envelope import Event
-from gateway.core.moments import parse_moment
+from gateway.core.moments import day_of, parse_moment
 from gateway.core.routing import Route
 
 #: What the recipients of a document owe, by the rules that are in force: (the line, the event, now) -> obligations.
@@ -44,11 +44,11 @@ class Registrar:
         ``routes`` say to whom it goes where ``to`` does not.
         """
         if event.type == DOCUMENT:
-            entry = _document(event, _recipients(event, routes, directory), _canonical(directory))
+            entry = _document(event, _recipients(event, routes, directory, now), _canonical(directory))
             owed = () if entry is None else self.obligations(entry, event, now)
             return replace(entry, obligations=owed) if entry is not None and owed else entry
         if event.type == STATUS_REPORT:
-            return _status(event, _recipients(event, routes, directory), _canonical(directory))
+            return _status(event, _recipients(event, routes, directory, now), directory, now)
         return None
 
 
@@ -60,12 +60,29 @@ def _canonical(directory: Directory) -> Canonical:
     return canonical
 
 
-def _recipients(event: Event, routes: Sequence[Route], directory: Directory) -> tuple[str, ...]:
+def agency_of(name: str, directory: Directory, now: float) -> str:
+    """The code of the agency that a name in ``to`` means today: of a closed code, its successor's.
+
+    What the directory does not know stands as written.
+    """
+    return _living(name.partition("/")[0], directory, now)
+
+
+def _living(code: str, directory: Directory, now: float) -> str:
+    agency = directory.agency(code)
+    if agency is None:
+        return code
+    if agency.closed is None:
+        return agency.code
+    heir = directory.recipient(code, day_of(now))
+    return agency.code if heir is None else heir.code
+
+
+def _recipients(event: Event, routes: Sequence[Route], directory: Directory, now: float) -> tuple[str, ...]:
     """The agencies addressed, each once: those named, whoever carries it to them; else those it goes to."""
     if event.to is None:
         return tuple(dict.fromkeys([route.system.agency for route in routes]))
-    codes = [name.partition("/")[0] for name in event.to]
-    return tuple(dict.fromkeys([code if (of := directory.agency(code)) is None else of.code for code in codes]))
+    return tuple(dict.fromkeys([agency_of(name, directory, now) for name in event.to]))
 
 
 def _document(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> DocumentEntry | None:
@@ -111,7 +128,8 @@ def _fingerprint(names: Sequence[str], texts: Iterable[str], digests: Iterable[s
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _status(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> DocumentEntry | None:
+def _status(event: Event, recipients: tuple[str, ...], directory: Directory, now: float) -> DocumentEntry | None:
+    canonical = _canonical(directory)
     data: Mapping[str, Any] = event.data
     if event.version.startswith("2."):
         status: Mapping[str, Any] = data["status"]
@@ -133,7 +151,8 @@ def _status(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> 
         kind="status",
         key=document_key(written, canonical) if written else made_key(issuer, day, number, canonical),
         issuer=issuer,
-        reporter=reporter,
+        # Whose code was closed reports as its successor, to which documents go by now.
+        reporter=reporter if reporter == issuer else _living(reporter, directory, now),
         recipients=recipients,
         code=code,
         said_at=parse_moment(timestamp),
