@@ -30,7 +30,7 @@ from gateway.core.documents.item import Sender, collected
 from gateway.core.documents.outgoing import Outgoing
 from gateway.core.documents.rejection import answered, rejection
 from gateway.core.edxml.parse import Limits
-from gateway.core.faults import PermanentFailure, Text, TransientFailure
+from gateway.core.faults import DeliveryFailure, PermanentFailure, Text, TransientFailure
 from gateway.core.moments import day_of
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
 
@@ -93,16 +93,11 @@ class Vdxp:
                 one = await self._one(item)
             except CredentialsRefused:
                 raise
-            except TransientFailure as failure:
+            except Exception as failure:  # noqa: BLE001 - one poisoned item must not stop the others
                 failures += 1
                 times = self._listing.failed(item, self._context.now())
-                log.warning(
-                    "axis.item-left",
-                    agency=self._context.system.name,
-                    item=item.doc_id,
-                    times=times,
-                    detail=str(failure),
-                )
+                told = str(failure) if isinstance(failure, DeliveryFailure) else type(failure).__name__
+                self._left(item.doc_id, told, times)
                 continue
             failures = 0
             self._listing.offered(item, self._context.now())
