@@ -59,6 +59,11 @@ class Vigil:
     law: Callable[[], Law] = Law
     _late: dict[tuple[int, str, int, int], tuple[Law, Late | None]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Each word's count begins at nothing: of a series that begins at one, Prometheus sees no increase."""
+        for each in self.law().watch.watchwords:
+            WORDS.labels(each.id)
+
     def notice(self, event: Event, source: str, entry: DocumentEntry | None, now: float) -> Noticed | None:
         """A quick look at a message of system ``source``; None where there is nothing to tell, as nearly always."""
         if event.type != LOOKED_AT:
