@@ -62,6 +62,10 @@ class Parcelled(Protocol):
     def envelope(self) -> str:
         """The envelope as the subscription wants it."""
 
+    @property
+    def carried(self) -> Sequence[str]:
+        """Codes of the agencies that the recipient carries it for."""
+
 
 class Pulling(Protocol):
     """The inbox: a recipient leases and settles its own deliveries. Moments and waits in seconds."""

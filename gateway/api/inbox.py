@@ -41,7 +41,13 @@ async def lease(request: web.Request) -> web.Response:
     else:
         leased = await _patiently(request, pull.lease(system, max=most, wait=wait, visibility=visibility))
     return json_answer(
-        {"deliveries": [{"delivery": e.delivery, "attempt": e.attempt, "envelope": e.envelope} for e in leased]}
+        {
+            "deliveries": [
+                {"delivery": each.delivery, "attempt": each.attempt, "envelope": each.envelope}
+                | ({"carried": list(each.carried)} if each.carried else {})
+                for each in leased
+            ]
+        }
     )
 
 

@@ -12,9 +12,12 @@ from typing import Final, Literal
 import structlog
 
 from gateway.core.agreement import Subscription
+from gateway.core.carrying import carried
 from gateway.core.delivery import Deferred, Delivered, Delivery, Refused, Signal, State
 from gateway.core.directory import System
 from gateway.core.faults import Busy, IllegalStep, PermanentFailure, Withheld
+from gateway.core.moments import day_of
+from gateway.core.unread import Unread
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
 from gateway.relay.inspect import Inspect
 from gateway.relay.proof import Proofs
@@ -39,11 +42,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """One delivery in the recipient's hands: its id, the attempt's number, the envelope or bare event as text."""
+    """One delivery in the recipient's hands: its id, the attempt's number, the envelope or bare event as text.
+
+    ``carried``: the agencies that the recipient carries it for (see ``Parcel.carried``).
+    """
 
     delivery: str
     attempt: int
     envelope: str
+    carried: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ class Pull:
         for claim in claims:
             try:
                 text = (await self._body(claim, system)).decode("utf-8")
+                behind = carried(Unread(claim.envelope), system, self.settlement.directory(), day_of(now))
             except PermanentFailure as failure:
                 given_back.append(self._refused(claim, failure))
                 continue
@@ -104,11 +112,11 @@ class Pull:
                 log.exception("step.failed", step="inbox", delivery_id=claim.delivery.id, agency=system.name)
                 given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now + _LATER, counted=False))))
                 continue
-            size += len(json.dumps(text)) + _FRAME
+            size += len(json.dumps(text)) + len(json.dumps(behind)) + _FRAME
             if leased and size > MAX_ANSWER:
                 given_back.append(Change(claim.delivery, claim.delivery.after(Deferred(now, counted=False))))
                 continue
-            leased.append(Leased(claim.delivery.id, claim.delivery.attempts + 1, text))
+            leased.append(Leased(claim.delivery.id, claim.delivery.attempts + 1, text, behind))
         if given_back:
             await self.ledger.record_many(given_back, now=now)
         return leased

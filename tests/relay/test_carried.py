@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.directory import Agency
@@ -41,3 +43,13 @@ async def test_nothing_is_told_where_its_own_agency_is_meant_or_nobody_is_carrie
     await town.sent(to=None, subject="everybody")
     await town.work()
     assert carried(town, "H33.16/dms") == [(), ()]
+
+
+async def test_a_carrier_that_fetches_is_told_for_whom_too() -> None:
+    town = a_town()
+    for agency in CARRIED:
+        town.enrol(replace(agency, via="H33.20/dms"))
+    await town.sent(to="H53 G12", subject="carried")
+    await town.sent(to="H33.20", subject="own")
+    leased = await town.pull.lease(town.system("H33.20/dms"), max=10, wait=0, visibility=30)
+    assert [each.carried for each in leased] == [("H53", "G12"), ()]
