@@ -21,6 +21,8 @@ from gateway.core.moments import VIET_NAM, format_moment
 from gateway.ports import AuditRow, Ledger, NewMessage
 from gateway.telemetry import LATE, WORDS
 
+#: Majors of the contract whose data is known here.
+_KNOWN: Final = ("1.", "2.")
 #: Answers that are remembered: documents of a few days come again and again.
 _REMEMBERED: Final = 1000
 #: Viet Nam's clocks are ahead of UTC by this (seconds).
@@ -66,7 +68,7 @@ class Vigil:
 
     def notice(self, event: Event, source: str, entry: DocumentEntry | None, now: float) -> Noticed | None:
         """A quick look at a message of system ``source``; None where there is nothing to tell, as nearly always."""
-        if event.type != LOOKED_AT:
+        if event.type != LOOKED_AT or event.version[:2] not in _KNOWN:
             return None
         is_suspect = self.law().watch.is_suspect(event.data)
         late = None if entry is None or entry.issued_on is None else self._lateness(event, source, entry, now)

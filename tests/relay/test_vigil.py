@@ -14,12 +14,13 @@ from structlog.testing import capture_logs
 
 from gateway.config.law import read_law
 from gateway.core.documents.registrar import Registrar
+from gateway.core.envelope import check_attributes
 from gateway.core.moments import VIET_NAM
 from gateway.ports import Accepted
 from gateway.relay.vigil import Vigil
 from gateway.store.memory import MemoryLedger
 from gateway.telemetry import LATE, WORDS
-from tests.town import Town, a_town, document
+from tests.town import GATEWAY, Town, a_town, document
 
 LAW = read_law()
 DAY = "2026-11-23"
@@ -136,6 +137,13 @@ async def test_without_any_law_nothing_is_noticed(town: Town) -> None:
     town.accept = replace(town.accept, vigil=Vigil(town.ledger))
     await town.sent(data=paper(subject=SECRET_WORD, issuedOn="2020-01-01"))
     assert await rows(town, "document.words") == await rows(town, "document.late") == []
+
+
+def test_data_of_a_major_that_is_not_known_yet_is_let_alone(town: Town) -> None:
+    members = {**town.event(data={"title": "tuyệt mật"}), "dataschema": "urn:lgsp:contract:document.issued:3.0"}
+    event = check_attributes(members, gateway=GATEWAY, gateway_names=frozenset())
+    vigil = Vigil(town.ledger, lambda: LAW)
+    assert vigil.notice(event, "H33.05/dms", None, town.clock.now()) is None
 
 
 def test_an_ordinary_document_costs_under_three_microseconds(town: Town) -> None:
