@@ -18,6 +18,7 @@ from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import Attachment, DocumentMessage, Extra, StatusMessage, Unreadable
 from gateway.store.scratch import Scratch
+from tests.core.test_edxml_encodings import windows_1258
 from tests.vendors.first import NAMESPACE, TOKEN
 from tests.vendors.relay import relayed
 
@@ -172,6 +173,29 @@ def test_files_in_a_part_of_their_own_and_fields_right_under_attach_are_found() 
     (one,) = document(part + envelope + b"\r\n" + part + own + b"\r\n--b--\r\n").attachments
     assert (one.content_id, one.name, one.declared_type) == ("5", "27-SNV-VP.pdf", "application/pdf")
     assert whole(one.content) == PDF
+
+
+def test_an_envelope_in_another_encoding_is_read_as_it_or_its_part_says() -> None:
+    envelope = BEHIND[: BEHIND.index(b"<edXML:AllDocument")].strip().decode()
+    own = BEHIND[BEHIND.index(b"<edXML:AllDocument") :].strip()
+    bare = envelope.partition("?>")[2]
+    for kind, text in (
+        ("text/xml", envelope.encode("utf-16")),
+        ("text/xml; charset=utf-16", bare.encode("utf-16")),
+        ("text/xml; charset=windows-1258", windows_1258(bare)),
+        ("text/xml", windows_1258(envelope.replace("UTF-8", "windows-1258"))),
+    ):
+        parts = (
+            f"--b\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+            + base64.encodebytes(text)
+            + b"\r\n--b\r\nContent-Type: text/xml\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + base64.encodebytes(own)
+            + b"\r\n--b--\r\n"
+        )
+        message = document(parts)
+        assert message.subject == "V/v gửi, nhận văn bản điện tử"
+        assert [one.name for one in message.attachments] == ["27-SNV-VP.pdf"]
+        assert {"generation-1", "converted-encoding"} <= {warning.name for warning in message.warnings}
 
 
 def test_a_package_without_its_last_boundary_is_refused_as_nobody_knows_what_it_lost() -> None:

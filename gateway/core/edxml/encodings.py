@@ -42,14 +42,16 @@ class Recoded(NamedTuple):
     was: str | None
 
 
-def as_utf8(raw: Content, new_sink: NewSink) -> Recoded:
+def as_utf8(raw: Content, new_sink: NewSink, told: str | None = None) -> Recoded:
     """``raw`` in UTF-8 and NFC, through a sink where it has to be recoded; what nobody declares is left as it is.
+
+    ``told``: what a package says of its part, where the part itself declares nothing.
 
     Raises Unreadable ``wrong-encoding`` where the bytes are not what they are declared to be.
     """
     with raw.open() as file:
         head = file.read(_HEAD)
-    name = _encoding(head)
+    name = _encoding(head, told)
     if name is None or (name in _SINGLE and _is_utf8(raw)):
         return Recoded(raw, None)
     sink = new_sink()
@@ -68,17 +70,16 @@ def declared_encoding(head: bytes) -> str | None:
     return None if match is None else match[1].decode()
 
 
-def _encoding(head: bytes) -> str | None:
+def _encoding(head: bytes, told: str | None) -> str | None:
     """What ``head`` is written in, where that is known and not UTF-8."""
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise refusal("wrong-encoding")
     for mark, name in _UTF_16:
         if head.startswith(mark):
             return name
-    declared = declared_encoding(head)
     try:
-        name = codecs.lookup(declared or "utf-8").name
-    except LookupError:
+        name = codecs.lookup(declared_encoding(head) or told or "utf-8").name
+    except (LookupError, ValueError):
         return None
     return name if name in _SINGLE else None
 

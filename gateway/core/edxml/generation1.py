@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.core.content import PIECE, Content, NewSink, Sink, pieces
+from gateway.core.edxml.encodings import Recoded, as_utf8
 from gateway.core.edxml.envelope1 import Enclosed, Listed, Told, tell
 from gateway.core.edxml.mime import MimePart, body, is_base64_text, stretch, taken_apart
 from gateway.core.edxml.names import escaped
@@ -47,10 +48,12 @@ _FILES: Final = (
 
 
 class Retold(NamedTuple):
-    """A message in the words of generation 2, and whether something that authenticates was left out."""
+    """A message in the words of generation 2; whether something that authenticates was left out; what was recoded."""
 
     content: Content
     had_credentials: bool
+    #: The encoding of the envelope inside a package, where it was another than UTF-8.
+    was: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +77,33 @@ def retold(content: Content, limits: Limits, new_sink: NewSink) -> Retold:
 def unpacked(content: Content, limits: Limits, new_sink: NewSink) -> Retold:
     """As ``retold``, for a multipart package: its root part is the envelope, the others are what is attached."""
     package = taken_apart(content, limits.attachments + 2)
-    told = tell(_in_a_sink(content, package.root, new_sink), limits, new_sink)
+    envelope, was = _in_utf_8(content, package.root, new_sink)
+    told = tell(envelope, limits, new_sink)
+    had_credentials = told.had_credentials
     files = [_File(one) for one in told.enclosed]
     for part in package.parts:
         if part is package.root:
             continue
         if _is_all_document(content, part):
-            more = tell(_in_a_sink(content, part, new_sink), limits, new_sink)
+            more = tell(_in_utf_8(content, part, new_sink).content, limits, new_sink)
+            had_credentials |= more.had_credentials
             files += [_File(one) for one in more.enclosed]
         else:
             files.append(_File(Enclosed(part.id, part.name, part.type or None), part))
-    return Retold(_assembled(told, files, content, new_sink), told.had_credentials)
+    return Retold(_assembled(told, files, content, new_sink), had_credentials, was)
 
 
-def _in_a_sink(content: Content, part: MimePart, new_sink: NewSink) -> Content:
+def _in_utf_8(content: Content, part: MimePart, new_sink: NewSink) -> Recoded:
     sink = new_sink()
     for piece in body(content, part):
         sink.write(piece)
-    return sink.done()
+    return as_utf8(sink.done(), new_sink, part.charset)
 
 
 def _is_all_document(content: Content, part: MimePart) -> bool:
     if not part.type.endswith("xml"):
         return False
-    head = next(stretch(content, part), b"")[:1000]
+    head = next(body(content, part), b"")[:1000]
     return b"AllDocument" in head or b"edXMLDocument" in head
 
 

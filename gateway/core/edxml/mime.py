@@ -41,6 +41,11 @@ class MimePart(NamedTuple):
         return self.headers.get("content-type", "").partition(";")[0].strip().casefold()
 
     @property
+    def charset(self) -> str | None:
+        """The encoding of its text, where it says one."""
+        return _parameters(self.headers.get("content-type", "")).get("charset")
+
+    @property
     def id(self) -> str | None:
         """The Content-ID without its brackets."""
         return self.headers.get("content-id", "").strip().removeprefix("<").removesuffix(">").strip() or None

@@ -56,6 +56,8 @@ def unwrapped(raw: Content, limits: Limits, new_sink: NewSink) -> Unwrapped:
     if told is not None:
         content = told.content
         oddities.append(oddity("generation-1", "edXML"))
+        if told.was is not None:
+            oddities.append(oddity("converted-encoding", "edXML", value=told.was))
         if told.had_credentials:
             oddities.append(oddity("credentials-inside", "edXML"))
     # Base64 and another encoding may make of a message within its limits a longer one.
@@ -68,8 +70,8 @@ def _root_namespace(head: bytes) -> str:
     parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
 
     def start(name: str, _attributes: object) -> None:
-        if not found:
-            found.append(name.rpartition(" ")[0])
+        found.append(name.rpartition(" ")[0])
+        parser.StartElementHandler = None
 
     parser.StartElementHandler = start
     with suppress(expat.ExpatError):
