@@ -19,6 +19,9 @@ from gateway.core.faults import Text
 Verdict = tuple[str, Text] | None
 
 _KINDS: Final = ("edoc", "status")
+_SERVICE: Final = "eDoc"
+#: States of an item that nobody waits for any more.
+_ENDED: Final = frozenset({"done", "fail"})
 #: Settled items that are remembered, in case the axis lists them again.
 _REMEMBERED: Final = 50_000
 #: The longest rest of an item that could not be fetched (seconds).
@@ -42,11 +45,21 @@ class Waiting:
 
 
 def waiting_of(row: Mapping[str, Any], kind: str) -> Waiting | None:
-    """The item in a row of the list; None where its names cannot be names, so that it can never be asked for."""
+    """The item in a row of the list of one kind; None where it is nothing that waits for us.
+
+    That is: its names cannot be names, so that it can never be asked for; it is of another service; it is settled. An
+    axis that lists both kinds whatever is asked for names the same item twice, and still it is one.
+    """
     doc_id, receiver = str(row.get("docId") or ""), str(row.get("to") or "")
     if not is_plain(doc_id) or "#" in doc_id or (receiver and (not is_plain(receiver) or "#" in receiver)):
         return None
-    return Waiting(kind, doc_id, receiver, str(row.get("from") or ""), moment_of(row.get("created_time")) or 0.0)
+    if str(row.get("serviceType") or _SERVICE).lower() != _SERVICE.lower():
+        return None
+    if str(row.get("status") or "").lower() in _ENDED:
+        return None
+    told = str(row.get("messageType") or "").lower()
+    since = moment_of(row.get("created_time")) or 0.0
+    return Waiting(told if told in _KINDS else kind, doc_id, receiver, str(row.get("from") or ""), since)
 
 
 def parsed(token: str) -> tuple[str, str, str] | None:

@@ -71,6 +71,11 @@ class Posting:
     async def _deliver(self, parcel: Parcel) -> HandedOver:
         if parcel.event.get("source") == parcel.recipient.name:
             raise PermanentFailure("what came from the axis is not sent back to it; the directory must be mended")
+        if not parcel.carried and self.wishes.ours and self.wishes.is_ours(parcel.recipient.agency):
+            raise PermanentFailure(
+                f"{parcel.recipient.agency} itself is addressed, and the axis would bring it back: the agency needs a"
+                " system of its own that takes its documents"
+            )
         post = await asyncio.to_thread(self._post, parcel)
         missing, known = post.to, ""
         if parcel.may_have_arrived and self.wishes.check != "none":

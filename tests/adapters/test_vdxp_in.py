@@ -403,6 +403,22 @@ def test_a_row_whose_names_cannot_be_names_is_nothing(row: dict[str, object]) ->
     assert waiting_of(row, "edoc") is None
 
 
+@pytest.mark.parametrize("status", ["done", "FAIL"])
+def test_a_row_that_is_settled_is_nothing(status: str) -> None:
+    assert waiting_of({"docId": "1", "to": "H33", "status": status}, "edoc") is None
+    assert waiting_of({"docId": "1", "to": "H33", "status": "initial"}, "edoc") is not None
+
+
+def test_a_row_of_another_service_is_nothing() -> None:
+    assert waiting_of({"docId": "1", "to": "H33", "serviceType": "eSalary"}, "edoc") is None
+    assert waiting_of({"docId": "1", "to": "H33", "serviceType": "EDOC"}, "edoc") is not None
+
+
+def test_an_item_is_of_the_kind_that_its_row_says_whichever_list_it_stands_in() -> None:
+    rows = [waiting_of({"docId": "1", "to": "H33", "messageType": "status"}, kind) for kind in ("edoc", "status")]
+    assert rows[0] == rows[1] == Waiting("status", "1", "H33")
+
+
 # -------------------------------------------------------------------------------------------- documents misbehave
 
 _SICK = [

@@ -103,6 +103,12 @@ async def test_what_came_from_the_axis_is_never_sent_back_to_it(desk: Desk) -> N
     assert desk.calls("sendEdoc") == []
 
 
+async def test_what_is_for_the_line_s_own_agency_is_refused_where_the_axis_would_bring_it_back(desk: Desk) -> None:
+    with pytest.raises(PermanentFailure, match="a system of its own"):
+        await desk.anew(ours=["H33.*"]).deliver(desk.parcel(to=()))
+    assert desk.calls("sendEdoc") == []
+
+
 @pytest.mark.parametrize("code", ["mã", "H33 05", "H33.05\r\nX: 1", "x" * 300])
 async def test_a_code_that_cannot_stand_in_a_header_is_refused_for_good(desk: Desk, code: str) -> None:
     with pytest.raises(PermanentFailure):
