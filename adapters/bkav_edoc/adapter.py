@@ -46,10 +46,6 @@ class BkavEdoc(Exchange):
         """
         return self._service.agencies()
 
-    async def close(self) -> None:
-        """Close the kept connections."""
-        await self._service.close()
-
 
 def open_adapter(context: AdapterContext) -> BkavEdoc:
     """The adapter of one system; raises Misconfigured where the address cannot be one."""

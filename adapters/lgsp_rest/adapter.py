@@ -47,10 +47,6 @@ class LgspRest(Exchange):
         """
         return self._platform.agencies()
 
-    async def close(self) -> None:
-        """Close the kept connections."""
-        await self._platform.close()
-
 
 def open_adapter(context: AdapterContext) -> LgspRest:
     """The adapter of one system; raises Misconfigured where the address cannot be one."""

@@ -49,10 +49,6 @@ class Wso2Documents(Exchange):
         """
         return self._interface.agencies()
 
-    async def close(self) -> None:
-        """Close the kept connections."""
-        await self._interface.close()
-
 
 def open_adapter(context: AdapterContext) -> Wso2Documents:
     """The adapter of one system; raises Misconfigured where the address cannot be one."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeVar
 
 from gateway.calls.caller import AnswerTooLarge
+from gateway.calls.lasting import Lasting
 from gateway.core.codes import form_of
 from gateway.core.content import Content, InMemory, NewSink
 from gateway.core.documents.item import Sender, collected
@@ -87,6 +88,9 @@ class Place(Protocol):
     async def settle(self, item: Listed, *, is_taken: bool) -> None:
         """Tell that the item was taken, or never will be; safe to repeat."""
 
+    async def close(self) -> None:
+        """Close the kept connections."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -118,6 +122,7 @@ class Exchange:
         self._outgoing = outgoing
         self._now = now
         self._new_sink = new_sink
+        self._lasting = Lasting()
         self._doubts: OrderedDict[str, float] = OrderedDict()
         self._queue: deque[Listed] = deque()
         self._next_look = 0.0
@@ -133,6 +138,9 @@ class Exchange:
             if parcel.carried:
                 raise PermanentFailure("what came from there is not sent back there: the directory must be mended")
             return HandedOver(reference="it came from there")
+        return await self._lasting.of(parcel.delivery, lambda: self._deliver(parcel))
+
+    async def _deliver(self, parcel: Parcel) -> HandedOver:
         letter = await asyncio.to_thread(letter_of, parcel, self._outgoing, self._terms.sender.limits, self._new_sink)
         since = self._in_doubt_since(parcel)
         if since is not None and (letter.is_new or self._terms.seeks == "all"):
@@ -196,6 +204,11 @@ class Exchange:
             _remember(self._told, token, None)
         await self._place.settle(item, is_taken=refusal is None)
         self._strikes.pop(token, None)
+
+    async def close(self) -> None:
+        """Stop what is under way and close the kept connections."""
+        await self._lasting.close()
+        await self._place.close()
 
     def _complain(self) -> None:
         """What could not be fetched is told once the rest was handed out."""

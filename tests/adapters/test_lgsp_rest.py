@@ -106,7 +106,7 @@ async def test_a_process_that_starts_after_a_lost_answer_finds_it_too(desk: Faci
     assert len(platform_of(desk).mail) == 1
 
 
-async def test_a_try_that_was_called_off_in_the_middle_is_in_doubt(desk: Facing) -> None:
+async def test_a_hand_over_goes_on_though_its_try_is_cut_off_and_the_next_try_finds_how_it_ended(desk: Facing) -> None:
     parcel, _ = desk.letter()
     await desk.adapter.deliver(desk.letter("11", "warm")[0])  # the login is done
     desk.platform.faults.slow = 0.3
@@ -115,9 +115,26 @@ async def test_a_try_that_was_called_off_in_the_middle_is_in_doubt(desk: Facing)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    handed = await desk.adapter.deliver(replace(parcel, attempt=2))
+    assert handed.reference == platform_of(desk).mail[1].id
+    assert len(platform_of(desk).mail) == 2
+
+
+async def test_a_hand_over_that_its_adapters_end_cut_off_is_looked_for(desk: Facing) -> None:
+    parcel, _ = desk.letter()
+    await desk.adapter.deliver(desk.letter("11", "warm")[0])
+    desk.platform.faults.slow = 0.5
+    other = desk.anew()
+    task = asyncio.ensure_future(other.deliver(parcel))
+    async with asyncio.timeout(10):
+        while platform_of(desk).counter.asked.count("/v1/sendEdoc") < 2:  # noqa: ASYNC110 - a plain list
+            await asyncio.sleep(0.01)
+    await other.close()
+    with pytest.raises(TimedOut):
+        await task
     desk.platform.faults.slow = 0.0
     before = len(platform_of(desk).counter.asked)
-    await desk.adapter.deliver(parcel)
+    await desk.adapter.deliver(replace(parcel, interrupted=True))
     assert platform_of(desk).counter.asked[before] == "/v1/getSentEdocList"
 
 
