@@ -215,4 +215,7 @@ def _known_name(child: etree._Element) -> str:
 
 
 def _says_something(element: etree._Element) -> bool:
-    return any(text and not text.isspace() for text in element.itertext())
+    text = element.text
+    if text and not text.isspace():
+        return True
+    return len(element) > 0 and any(text and not text.isspace() for text in element.itertext())
