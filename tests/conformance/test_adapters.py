@@ -101,6 +101,7 @@ collecting = pytest.mark.parametrize("stage", [n for n in NAMES if kind_of(n).CO
 
 def test_the_adapters_that_come_with_the_product_are_found() -> None:
     assert {"webhook", "inbox", "edxml_folder", "amqp", "skeleton"} <= set(NAMES)
+    assert {"lgsp_rest", "wso2_documents", "bkav_edoc"} <= set(NAMES)
 
 
 # ------------------------------------------------------------------------------------------------ the folder
