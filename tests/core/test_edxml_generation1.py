@@ -142,6 +142,12 @@ def test_a_part_is_decoded_whatever_it_says_of_itself(encoding: str, body: bytes
     assert not one.broken
 
 
+def test_a_short_text_that_only_begins_like_base64_of_a_file_stays_a_text() -> None:
+    for text in (b"TU0AK", b"JVBERi0x\nxin ch\xc3\xa0o"):
+        (one,) = document(packed("base64", base64.b64encode(text))).attachments
+        assert whole(one.content) == text
+
+
 @pytest.mark.parametrize("encoding", ["base64", "binary"])
 def test_a_part_with_damaged_base64_is_told_and_not_guessed_at(encoding: str) -> None:
     raw = packed(encoding, BASE64[:-3] + b"*==")

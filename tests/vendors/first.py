@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +25,7 @@ _SIGNATURE: Final = (
     f"<edXML:Signature><edXML:KeyInfo><edXML:OrganId>x</edXML:OrganId><edXML:Token>{TOKEN}</edXML:Token>"
     "</edXML:KeyInfo></edXML:Signature>"
 )
+_LIKE_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]*\Z")
 _HAND: Final = Hand(spelt=SPELT_RIGHT)
 
 
@@ -55,7 +57,8 @@ def soap_with_mime(message: Message, chance: random.Random) -> Written:
             f'<edXML:Reference xlink:href="{escaped(f"cid:{one.content_id}")}" xlink:type="application/pdf">'
             f"<edXML:AttachmentName>{escaped(one.name)}</edXML:AttachmentName>{description}</edXML:Reference>"
         )
-        says = chance.choice(["binary", "8bit", "base64"])
+        # A text that is itself base64 of a file could be either; who means the text does not say base64.
+        says = chance.choice(["binary", "8bit", *(["base64"] if not _LIKE_BASE64.match(whole(one.content)) else [])])
         parts += (
             f"--{boundary}\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: {says}\r\n"
             f"Content-ID: <{one.content_id}>\r\n\r\n{encoded(whole(one.content), chance)}\r\n"

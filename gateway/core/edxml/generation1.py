@@ -183,12 +183,21 @@ def _encoded(file: _File, source: Content) -> Iterator[bytes]:
         return
     encoding = part.headers.get("content-transfer-encoding", "").strip().casefold()
     if encoding == "base64":
-        once = next(body(source, part), b"")
-        yield from body(source, part) if once.lstrip().startswith(_FILES) else stretch(source, part)
+        yield from body(source, part) if _is_file_in_base64(body(source, part)) else stretch(source, part)
     elif encoding != "quoted-printable" and is_base64_text(source, part):
         yield from stretch(source, part)
     else:
         yield from _into_base64(body(source, part))
+
+
+def _is_file_in_base64(text: Iterator[bytes]) -> bool:
+    """Whether ``text`` is base64 from beginning to end, and that of a common file."""
+    size = 0
+    for piece in text:
+        if (size == 0 and not piece.lstrip().startswith(_FILES)) or _NOT_BASE64.search(piece):
+            return False
+        size += len(piece) - sum(piece.count(blank) for blank in (b" ", b"\t", b"\r", b"\n"))
+    return size > 0 and size % 4 == 0
 
 
 def _into_base64(plain: Iterator[bytes]) -> Iterator[bytes]:
