@@ -338,6 +338,7 @@ def a_bomb(size: int) -> bytes:
 async def test_a_bomb_costs_the_process_apart_at_most_and_the_next_file_is_looked_into(tmp_path: Path) -> None:
     CA.write(tmp_path / "trust")
     side = SideProcess(tmp_path, ["trust/*.pem"], ["trust/*.crl"], Bounds(seconds=3.0, memory=300 * 2**20))
+    assert await verdict(side, PLAIN) == ("unsigned", "")
     before = peak()
     kind, reason = await verdict(side, a_bomb(600 * 2**20))
     assert kind == "not-checked"
@@ -420,8 +421,16 @@ async def test_a_process_that_died_between_two_files_is_replaced_unseen(side: Si
 async def test_more_files_than_may_wait_are_told_busy_and_none_waits_for_ever(side: SideProcess) -> None:
     side.most_waiting = 5
     told = await asyncio.gather(*(verdict(side, SIGNED) for _ in range(20)))
-    assert told.count(("valid", "")) == 5
-    assert told.count(("not-checked", "busy")) == 15
+    assert told.count(("valid", "")) == 6, "one at work and five that wait"
+    assert told.count(("not-checked", "busy")) == 14
+
+
+async def test_nobody_waits_long_behind_a_slow_file(odd: SideProcess, tmp_path: Path) -> None:
+    a_program(tmp_path, "time.sleep(3600)\n")
+    began = time.monotonic()
+    told = await asyncio.gather(*(verdict(odd, SIGNED) for _ in range(3)))
+    assert sorted(reason for _, reason in told) == ["busy", "busy", "too-long"]
+    assert time.monotonic() - began < 10
 
 
 async def test_a_look_that_is_called_off_leaves_no_answer_for_the_next_one(side: SideProcess) -> None:

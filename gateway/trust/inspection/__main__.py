@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         looked = _look(job["kind"], data, beside if job["is_pair"] else None, Court(lists, job["now"]), by)
         _answer(answers, asdict(looked))
         if looked.reason == "stopped":
-            return  # after a want of memory nothing in here is to be relied on
+            return  # another one begins with all of its memory
 
 
 def _look(kind: Kind, data: bytes, beside: bytes | None, court: Court, by: str) -> Looked:

@@ -89,10 +89,17 @@ class SideProcess:
         contents = [file] if beside is None else [file, beside]
         self._waiting += 1
         try:
-            async with self._turn:
-                return await self._answered(kind, json.dumps(job).encode() + b"\n", contents)
+            # Who sent it waits for an answer: rather a look later than a long wait behind somebody's slow file.
+            async with asyncio.timeout(self.bounds.seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            return Looked(kind, "not-checked", "busy")
         finally:
             self._waiting -= 1
+        try:
+            return await self._answered(kind, json.dumps(job).encode() + b"\n", contents)
+        finally:
+            self._turn.release()
 
     async def _answered(self, kind: str, job: bytes, contents: Sequence[Content]) -> Looked:
         """The answer of a process that lives; where it ended, a fresh one is asked once."""
@@ -106,7 +113,12 @@ class SideProcess:
                 return looked_from(_told(kind, "away"))
             try:
                 async with asyncio.timeout(self.bounds.seconds + _GRACE):
-                    return await _ask(process, job, contents)
+                    looked = await _ask(process, job, contents)
+                if looked.reason != "stopped":
+                    return looked
+                await self._end()  # its memory ran out, perhaps over what came before
+                if is_fresh:
+                    break
             except TimeoutError:
                 await self._end()
                 log.warning("inspection.ended", reason="too-long", size=contents[0].size)
