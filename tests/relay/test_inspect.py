@@ -210,7 +210,7 @@ async def test_while_the_ledger_is_away_nobody_is_refused_anything(bench: Bench)
     assert (await bench.town.delivery(message)).state is State.LEASED
 
 
-# ------------------------------------------------------------------------------------------------ what is looked at when
+# ----------------------------------------------------------------------------------------------- what is looked at when
 
 
 async def test_a_file_is_looked_into_once_whoever_asks_and_however_often(bench: Bench) -> None:
