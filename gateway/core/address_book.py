@@ -9,7 +9,7 @@ from datetime import date
 from itertools import groupby
 from typing import Final
 
-from gateway.core.agency_list import AgencyList, Entry, fold
+from gateway.core.agency_words import Words, fold
 from gateway.core.agreement import Agreement
 from gateway.core.contract import Catalog, Contract, is_gateways_own
 from gateway.core.directory import Agency, Directory, System
@@ -25,16 +25,15 @@ class AddressBook:
     """Every agency of one picture of the registry, by code; made once for each, then asked often."""
 
     directory: Directory
-    #: The registered ones, then what lists add.
-    _lists: tuple[AgencyList, ...]
+    #: The registered ones.
+    _own: Words
 
     @classmethod
     def of(cls, directory: Directory) -> AddressBook:
         """The book of a directory."""
-        registered = (
-            Entry(each.code, " ".join(each.name.split()), aliases=each.aliases) for each in directory.agencies.values()
-        )
-        return cls(directory, (AgencyList.of("", registered), *directory.naming.lists))
+        registered = sorted(directory.agencies.items())
+        own = Words.of((code, " ".join(each.name.split()), each.aliases) for code, each in registered)
+        return cls(directory, own)
 
     def search(self, asked: str, *, after: str = "", limit: int) -> tuple[list[Agency], bool]:
         """At most ``limit`` agencies in order of codes, from the first code behind ``after``; and whether more follow.
@@ -55,7 +54,9 @@ class AddressBook:
 
     def _with(self, words: list[str], after: str) -> Iterator[Agency]:
         """The agencies with all these words, each once, as the directory has them."""
-        for code, _ in groupby(heapq.merge(*(each.search(words, after) for each in self._lists))):
+        found = [self._own.search(words, after)]
+        found += [each.search(words, after) for each in self.directory.naming.lists]
+        for code, _ in groupby(heapq.merge(*found)):
             agency = self.directory.agency(code)
             if agency is not None and agency.code == code:  # else the code means a registered one
                 yield agency

@@ -8,8 +8,6 @@ soon as its bytes are there: nothing is taken apart and nothing is kept beside t
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,10 @@ from datetime import date
 from typing import Final
 
 from gateway.core.agency import Agency
+from gateway.core.agency_words import Words, fold, lines_of_words, place_of
 from gateway.core.codes import is_code
+
+__all__ = ["LEVELS", "MAX_ENTRIES", "MAX_TEXT", "AgencyList", "Entry", "fold"]
 
 #: Entries of one list at most: the national directory has 123,265.
 MAX_ENTRIES: Final = 300_000
@@ -26,22 +27,6 @@ MAX_TEXT: Final = 256 * 2**20
 LEVELS: Final = ("central", "province", "district", "commune", "enterprise")
 #: The form of the text; a text of another form is made anew from its entries.
 _FORM: Final = "lgsp agencies 1"
-_MARKS: Final = re.compile("[\u0300-\u036f]+")
-_BETWEEN: Final = re.compile(r"[^\w.\n]+")
-#: Names are folded so many at a time: nothing else runs meanwhile.
-_AT_ONCE: Final = 500
-#: Lines with the word looked for, but not with all others, before another word is looked for.
-_MISSES: Final = 500
-
-
-def fold(text: str) -> str:
-    """Words in small letters without accents, one space between: ``Sở Y tế – Đắk Lắk`` -> ``so y te dak lak``.
-
-    Tone and vowel marks go; đ counts as d, and so does the ð that some keyboards write for it. Line ends and the dots
-    of codes stay.
-    """
-    plain = _MARKS.sub("", unicodedata.normalize("NFD", text.casefold())).replace("đ", "d").replace("ð", "d")
-    return _BETWEEN.sub(" ", plain).strip(" ")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -114,7 +99,7 @@ class AgencyList:
             lines,
             [f"{alias}\t{aliases[alias]}".encode() for alias in sorted(aliases)],
             [f"{successor}\t{code}".encode() for successor, code in heirs],
-            list(_words(kept[code] for code in sorted(kept))),
+            list(lines_of_words((code, kept[code].name, kept[code].aliases) for code in sorted(kept))),
         )
         return cls._read(source, _written(carriers, parts))
 
@@ -189,27 +174,7 @@ class AgencyList:
 
     def search(self, words: Sequence[str], after: str) -> Iterator[str]:
         """Codes behind ``after`` whose name, code or alias has a word beginning with each of these folded words."""
-        text = self._text
-        _, end = self._bounds(3)
-        wanted = [f" {word}".encode() for word in words]
-        sought = max(wanted, key=len, default=b"")
-        at = self._place(3, after.encode("utf-8", "replace") + b"\n")  # a tab is below a line end: behind that code
-        misses = 0
-        while at < end:
-            hit = text.find(sought, at, end)
-            if hit < 0:
-                return
-            start = text.rfind(b"\n", at, hit) + 1 or at
-            stop = text.find(b"\n", hit, end)
-            at = (end if stop < 0 else stop) + 1
-            code, _, said = text[start : at - 1].partition(b"\t")
-            if all(word in said for word in wanted):
-                yield code.decode()
-                continue
-            misses += 1
-            if misses == _MISSES:
-                # the longest word is a common one: go on with the rarest of what is left
-                sought = min(wanted, key=lambda word: text.count(word, at, end))
+        return Words(self._text, *self._bounds(3)).search(words, after)
 
     def _bounds(self, part: int) -> tuple[int, int]:
         return self._starts[part], self._starts[part + 1] - 1
@@ -220,27 +185,12 @@ class AgencyList:
             return
         sought = key.encode() + b"\t"
         _, end = self._bounds(part)
-        at = self._place(part, sought)
+        at = place_of(self._text, *self._bounds(part), sought)
         while at < end and self._text.startswith(sought, at):
             stop = self._text.find(b"\n", at, end)
             stop = end if stop < 0 else stop
             yield self._text[at:stop]
             at = stop + 1
-
-    def _place(self, part: int, sought: bytes) -> int:
-        """Where the first line of a part begins that is not below ``sought``; the part's end where there is none."""
-        text = self._text
-        low, high = first, end = self._bounds(part)
-        length = len(sought)
-        while low < high:
-            start = text.rfind(b"\n", first, (low + high) // 2) + 1 or first
-            # what a short line's slice holds of the next one lies behind a tab, which is below every sign of a key
-            if text[start : start + length] < sought:
-                stop = text.find(b"\n", start, end)
-                low = end if stop < 0 else stop + 1
-            else:
-                high = start
-        return min(low, end)
 
 
 def _written(carriers: Sequence[str], parts: Sequence[Sequence[bytes]]) -> bytes:
@@ -248,22 +198,3 @@ def _written(carriers: Sequence[str], parts: Sequence[Sequence[bytes]]) -> bytes
     said = [b"\n".join(part) for part in parts]
     head = "\t".join([_FORM, str(len(parts[0])), " ".join(carriers), *(str(len(each)) for each in said)])
     return b"\n".join([head.encode(), b"", *said])
-
-
-def _words(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Lines of words, each with a space before it, behind the code."""
-    some: list[Entry] = []
-    for entry in entries:
-        some.append(entry)
-        if len(some) == _AT_ONCE:
-            yield from _folded(some)
-            some = []
-    if some:
-        yield from _folded(some)
-
-
-def _folded(entries: Sequence[Entry]) -> Iterator[bytes]:
-    # in one go: many names take a tenth of the time that they would take one by one
-    said = fold("\n".join(" ".join((each.name, each.code, *each.aliases)) for each in entries))
-    for entry, line in zip(entries, said.split("\n"), strict=True):
-        yield f"{entry.code}\t {line.strip(' ')}".encode()
