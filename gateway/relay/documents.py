@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.core.directory import Directory
 from gateway.core.documents.key import document_key, issuer_in
+from gateway.core.documents.registrar import canonical_by
 from gateway.core.documents.view import DocumentView, Line, view_of
 from gateway.ports import Ledger
 from gateway.ports.documents import Register, Registered
@@ -40,8 +41,7 @@ class Documents:
         return await self.register.issued(self._canonical(agency), before=before, limit=limit)
 
     def _canonical(self, code: str) -> str:
-        agency = self.directory().agency(code)
-        return code if agency is None else agency.code
+        return canonical_by(self.directory())(code)
 
     async def _lines(self, story: Sequence[Registered]) -> list[Line]:
         issued = [line for line in story if not line.entry.is_status]

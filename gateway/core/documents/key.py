@@ -28,12 +28,12 @@ def document_key(written: str, canonical: Canonical) -> str:
     """The key of a business id as it was written."""
     usual = _OFFICIAL.match(written)
     if usual is not None:
-        return f"{canonical(usual[1])},{usual[2]},{_folded(usual[3])}"
+        return f"{canonical(usual[1]).upper()},{usual[2]},{_folded(usual[3])}"
     parts = parse_official(written)
     if parts is None:
         return " ".join(_folded(written).split())
     day = written.split(",", 2)[1].strip() if parts.date is None else parts.date.replace("-", "/")
-    return f"{canonical(_without_blanks(parts.organ_id))},{day},{_without_blanks(_folded(parts.code))}"
+    return f"{canonical(_without_blanks(parts.organ_id)).upper()},{day},{_without_blanks(_folded(parts.code))}"
 
 
 def made_key(organ: str | None, day: str | None, code: str | None, canonical: Canonical) -> str:
@@ -46,7 +46,7 @@ def made_key(organ: str | None, day: str | None, code: str | None, canonical: Ca
         official = None if known is None else official_id(organ, known.iso, code)
         if official is not None:
             return document_key(official, canonical)
-    told = [part for part in (organ and canonical(organ), code and _without_blanks(_folded(code))) if part]
+    told = [part for part in (organ and canonical(organ).upper(), code and _without_blanks(_folded(code))) if part]
     return ",".join(told)
 
 

@@ -44,7 +44,7 @@ class Registrar:
         ``routes`` say to whom it goes where ``to`` does not.
         """
         if event.type == DOCUMENT:
-            entry = _document(event, _recipients(event, routes, directory, now), _canonical(directory))
+            entry = _document(event, _recipients(event, routes, directory, now), canonical_by(directory))
             owed = () if entry is None else self.obligations(entry, event, now)
             return replace(entry, obligations=owed) if entry is not None and owed else entry
         if event.type == STATUS_REPORT:
@@ -52,9 +52,11 @@ class Registrar:
         return None
 
 
-def _canonical(directory: Directory) -> Canonical:
+def canonical_by(directory: Directory) -> Canonical:
+    """Canonical codes by this directory; a code in small letters means the one in capitals where only that is known."""
+
     def canonical(code: str) -> str:
-        agency = directory.agency(code)
+        agency = directory.agency(code) or directory.agency(code.upper())
         return code if agency is None else agency.code
 
     return canonical
@@ -129,7 +131,7 @@ def _fingerprint(names: Sequence[str], texts: Iterable[str], digests: Iterable[s
 
 
 def _status(event: Event, recipients: tuple[str, ...], directory: Directory, now: float) -> DocumentEntry | None:
-    canonical = _canonical(directory)
+    canonical = canonical_by(directory)
     data: Mapping[str, Any] = event.data
     if event.version.startswith("2."):
         status: Mapping[str, Any] = data["status"]
