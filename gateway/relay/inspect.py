@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -24,9 +24,6 @@ from gateway.core.findings import Findings, Looked, Policy, Scanned, signed_by_n
 from gateway.core.jws import payload_of
 from gateway.ports import Clock, Ledger, Spool
 from gateway.ports.findings import Examiner, FindingsBook, Lying, Named, Scanner, ScannerAway
-
-#: Files of one message that are looked at; none has more.
-MOST_FILES: Final = 500
 
 log = structlog.get_logger()
 
@@ -96,7 +93,7 @@ class Inspect:
 
         Of a detached signature it is told what it is worth for the file beside it.
         """
-        named = list(await self.book.named(key))[:MOST_FILES]
+        named = await self.book.named(key)
         found = [await self._known(each) for each in named]
         if len(found) > 1 and any(each.looked.reason == "detached" for each in found):
             return await self._paired(key, {each.sha256: each.size for each in named}, found)

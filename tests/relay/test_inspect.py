@@ -193,6 +193,14 @@ async def test_a_message_without_files_is_not_held_up_and_nobody_is_asked(bench:
     assert bench.lens.asked == []
 
 
+async def test_a_bad_one_is_found_among_however_many(bench: Bench) -> None:
+    bench.wants("H33.16", "block")
+    many = [(f"{number}.pdf", b"%%PDF %d" % number) for number in range(600)]
+    message = await bench.send(*many, ("bad.pdf", BAD))
+    await bench.town.work()
+    assert (await bench.town.delivery(message)).state is State.DEAD
+
+
 async def test_while_the_ledger_is_away_nobody_is_refused_anything(bench: Bench) -> None:
     bench.wants("H33.16", "block")
     message = await bench.send(BAD)
