@@ -55,7 +55,9 @@ def on_inspection(settings: Settings, now: float) -> list[Finding]:
         )
         found.append(Finding(_CHECK, "warning", "trust/", what, do))
     if not found:
-        said = Text(f"{len(roots)} tệp chứng thư gốc, {len(lists)} CRL", f"{len(roots)} files of roots, {len(lists)} CRLs")
+        said = Text(
+            f"{len(roots)} tệp chứng thư gốc, {len(lists)} CRL", f"{len(roots)} files of roots, {len(lists)} CRLs"
+        )
         found.append(Finding(_CHECK, "ok", "trust/", said))
     return found
 
