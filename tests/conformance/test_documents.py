@@ -422,23 +422,6 @@ class RegisterSuite:
         (answer,) = await archive.ledger.accept_many([a_document("folder", source="H33.05/folder", unless_served=True)])
         assert isinstance(answer, Served)
 
-    # --------------------------------------------------------------------------------------------------- retention
-
-    async def test_a_line_goes_with_its_message_and_what_is_owed_for_it_too(self, archive: Archive) -> None:
-        old = a_document(to=(), obligations=(owed(),), recipients=(ONE,))
-        await archive.keep(old, a_document("recall", to=(), kind="recall", concerned=(KEY,)))
-        await archive.keep(replace(a_status("03", document="unknown"), deliveries=(), recipients=()))
-        assert await archive.duties() == [(ONE, "receipt")]
-
-        await archive.retire()
-
-        assert await archive.story() == []
-        assert await archive.duties() == []
-        assert await archive.parked() == []
-        assert await archive.register.issued(ISSUER) == []
-        await archive.keep(a_document("later", unless_served=True, source="H33.14/axis"))
-        assert await archive.story() == ["new"]
-
 
 class TestMemoryRegister(RegisterSuite):
     def new(self, folder: Path) -> Archive:
@@ -506,3 +489,51 @@ class TestPostgresRegisterBehindPgBouncer(RegisterSuite):
         ledger = await emptied(PostgresLedger(through, pgbouncer=True))
         yield Archive(ledger, register_of(ledger))
         await ledger.close()
+
+
+class AgeingSuite:
+    """What becomes of lines when they are old; a backend adds how to make both, alone in their database."""
+
+    def new(self, folder: Path, url: str) -> Archive:
+        raise LookupError("the test class of a backend makes them")
+
+    @pytest.fixture
+    async def archive(self, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Archive]:
+        url = str(request.getfixturevalue("postgres_url")) if type(self) is TestAgeingInPostgres else ""
+        made = self.new(tmp_path, url)
+        await made.ledger.open()
+        yield made
+        await made.ledger.close()
+
+    async def test_a_line_goes_with_its_message_and_what_is_owed_for_it_too(self, archive: Archive) -> None:
+        old = a_document(to=(), obligations=(owed(),), recipients=(ONE,))
+        await archive.keep(old, a_document("recall", to=(), kind="recall", concerned=(KEY,)))
+        await archive.keep(replace(a_status("03", document="unknown"), deliveries=(), recipients=()))
+        assert await archive.duties() == [(ONE, "receipt")]
+
+        await archive.retire()
+
+        assert await archive.story() == []
+        assert await archive.duties() == []
+        assert await archive.parked() == []
+        assert await archive.register.issued(ISSUER) == []
+        await archive.keep(a_document("later", unless_served=True, source="H33.14/axis"))
+        assert await archive.story() == ["new"]
+
+
+class TestAgeingInMemory(AgeingSuite):
+    def new(self, folder: Path, url: str) -> Archive:
+        ledger = MemoryLedger()
+        return Archive(ledger, MemoryRegister(ledger))
+
+
+class TestAgeingInSqlite(AgeingSuite):
+    def new(self, folder: Path, url: str) -> Archive:
+        ledger = SqliteLedger(folder / "ledger.db")
+        return Archive(ledger, SqliteRegister(ledger))
+
+
+class TestAgeingInPostgres(AgeingSuite):
+    def new(self, folder: Path, url: str) -> Archive:
+        ledger = PostgresLedger(url)
+        return Archive(ledger, PostgresRegister(ledger))
