@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from gateway.calls.counter import Counter, Faults
 from gateway.core.documents.sample import glance, sample_letter, sample_status
@@ -184,22 +184,22 @@ class Platform:
             return no
         if request.content_type != "multipart/form-data":
             return web.json_response({"code": 500, "errorDetail": [{"exception": "no multipart"}]})
-        form = await request.post()
-        file, kind = form.get("edocFile"), form.get("messageType")
-        if set(form) != {"edocFile", "messageType"} or kind not in {"edoc", "status"}:
+        parts = [part async for part in _parts(request)]
+        form = {name: rest for name, *rest in parts}
+        if len(parts) != 2 or set(form) != {"edocFile", "messageType"}:
             return web.json_response({"code": 500, "errorDetail": [{"exception": "bad form"}]})
-        if not isinstance(file, web.FileField) or file.content_type != "application/xml":
+        (raw, media, name), kind = form["edocFile"], form["messageType"][0].decode()
+        if media != "application/xml" or not name or kind not in {"edoc", "status"}:
             return _failed("10", "edocFile")
         if self.faults.refusal:
             return _failed(self.faults.refusal.pop(0), "…")
-        raw = file.file.read()
         seen = glance(raw)
         if seen is None or bool(seen.status) != (kind == "status"):
             return _failed("22", "edXML")
         for code, names in (("18", self.unknown), ("23", self.locked)):
             if names & set(seen.receivers):
                 return _failed(code, f"{seen.subject} {seen.receivers}")
-        one = Mail(str(uuid.uuid4()), str(kind), raw, file.filename, time.time() + self.ahead)
+        one = Mail(str(uuid.uuid4()), kind, raw, name, time.time() + self.ahead)
         self.mail.append(one)
         if self.faults.strikes("missing"):
             return web.json_response({"code": 200, "message": "Success"})
@@ -296,6 +296,14 @@ class Platform:
             "totalRecords": len(self.agencies), "content": content,
         }  # fmt: skip
         return web.json_response({"code": 200, "message": "Success", "data": data})
+
+
+async def _parts(request: web.Request) -> AsyncIterator[tuple[str, bytes, str, str]]:
+    """The parts of a form: name, content, media type, the file's name."""
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader):
+            media = part.headers.get("Content-Type", "")
+            yield part.name or "", bytes(await part.read()), media, part.filename or ""
 
 
 def _failed(code: str, words: str) -> web.Response:

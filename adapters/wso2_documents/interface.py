@@ -29,8 +29,8 @@ from gateway.ports import AdapterContext, Parcel
 #: A file in an answer is base64, four bytes of three, and there is something around it (times the file's size).
 _ROOM: Final = 2
 _OVER: Final = frozenset({"DONE", "FAIL"})
-#: So many of the newest posts are looked into for one that may have arrived.
-_LOOKED_INTO: Final = 20
+#: So many posts are looked into for one that may have arrived.
+_LOOKED_INTO: Final = 50
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -64,19 +64,22 @@ class Interface:
         if "sent_parameter" not in settings:
             return None
         params = {str(settings["sent_parameter"]): str(settings.get("sent_value", "1"))}
-        rows = [
-            row
+        candidates = {
+            _text(row, "docId"): _at(row)
             for row in await self._rows("/vanbans", params)
-            if _text(row, "from") in {letter.sender, ""} and _at(row) >= int(since) and _text(row, "docId")
-        ]
-        rows.sort(key=_at, reverse=True)
-        for row in rows[:_LOOKED_INTO]:
+            if _kind(row) == letter.kind
+            and _text(row, "from") in {letter.sender, ""}
+            and _text(row, "to") in {*letter.receivers, ""}
+            and _at(row) >= int(since)
+        }
+        # What was lost was posted soon after that moment: the oldest first.
+        for item_id in sorted(filter(None, candidates), key=candidates.__getitem__)[:_LOOKED_INTO]:
             try:
-                raw = await self.fetch(Listed(letter.kind, _text(row, "docId")))
+                raw = await self.fetch(Listed(letter.kind, item_id))
             except Undecodable:
                 continue
             if raw.sha256 == letter.content.sha256:
-                return _text(row, "docId")
+                return item_id
         return None
 
     async def listed(self, kind: MessageKind) -> Sequence[Listed]:

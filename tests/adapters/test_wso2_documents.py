@@ -86,6 +86,18 @@ async def test_after_a_lost_answer_the_very_bytes_are_found_there_and_not_sent_a
     assert handed.reference == f"{there(desk).mail[1].id} (found there)"
 
 
+async def test_it_is_found_among_many_that_were_posted_since_though_the_list_names_each_twice(desk: Facing) -> None:
+    desk.platform.faults.twice = True
+    lost, _ = desk.letter("1", "lost")
+    desk.platform.faults.lost = 1
+    with pytest.raises(TimedOut):
+        await desk.adapter.deliver(lost)
+    for number in range(2, 32):
+        await desk.adapter.deliver(desk.letter(str(number), number)[0])
+    await desk.anew().deliver(replace(lost, attempt=2))
+    assert len(there(desk).mail) == 31
+
+
 async def test_a_letter_that_never_got_there_is_sent_although_another_did(desk: Facing) -> None:
     await desk.adapter.deliver(desk.letter()[0])
     parcel, _ = desk.letter("13", 2)
