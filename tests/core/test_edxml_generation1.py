@@ -12,11 +12,13 @@ from typing import BinaryIO
 
 import pytest
 
-from gateway.core.content import whole
+from gateway.core.content import InMemory, whole
 from gateway.core.documents.inward import convert, to_document
+from gateway.core.documents.item import Sender, collected
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import Attachment, DocumentMessage, Extra, StatusMessage, Unreadable
+from gateway.core.handover import Collected
 from gateway.store.scratch import Scratch
 from tests.core.test_edxml_encodings import windows_1258
 from tests.vendors.first import NAMESPACE, TOKEN
@@ -366,3 +368,14 @@ def test_a_large_file_passes_through_sinks_and_not_through_memory(kind: str, tmp
     assert message.attachments[0].content.size == (12 << 20) + 9
     assert not message.attachments[0].broken
     assert peak < 8 << 20
+
+
+def test_the_file_itself_is_handed_to_nobody_while_an_access_token_is_in_it() -> None:
+    sender = Sender("H33.05/dms", is_declared=True, limits=Limits())
+    plain = (VECTORS / "generation_1_status.edxml").read_bytes()
+    for raw, is_named in ((MIME, False), (BEHIND, False), (plain, True)):
+        content = InMemory(raw)
+        item = collected(content, name="a.edxml", token="1", sender=sender, now=1_795_395_600.0)
+        assert isinstance(item, Collected)
+        assert ("raw" in item.event["data"]) is is_named
+        assert (content.sha256 in {file.sha256 for file in item.files}) is is_named

@@ -28,6 +28,7 @@ from gateway.core.documents.inward import (
 from gateway.core.edxml.codelist import envelope_priority
 from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
+from gateway.core.edxml.unwrapping import CREDENTIALS
 from gateway.core.edxml.values import DocumentMessage, StatusMessage, Unreadable
 from gateway.core.faults import Text
 from gateway.core.handover import Collected, CollectedFile, Uncollectable
@@ -77,7 +78,9 @@ def collected(
         addressed = recipients(message) if to is None else tuple(dict.fromkeys(to))
         if isinstance(message, DocumentMessage) and not sender.is_declared:
             return Uncollectable(token, "confidentiality-not-declared", UNDECLARED)
-        named = file_object(name, RAW_TYPE, raw)
+        # A token that the sender's software left in the file is the sender's alone: nobody else gets those bytes.
+        is_private = any(oddity.name == CREDENTIALS for oddity in message.warnings)
+        named = None if is_private else file_object(name, RAW_TYPE, raw)
         members = _members(message, named, format_moment(now))
     except Unreadable as refusal:
         return Uncollectable(token, refusal.name, refusal.detail)
@@ -102,7 +105,7 @@ def message_id(system: str, sha256: str, identity: str | None = None) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:edxml:{system}:{sha256}{beside}"))
 
 
-def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any], received: str) -> dict[str, Any]:
+def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any] | None, received: str) -> dict[str, Any]:
     """What of the event follows from the kind of message; a conversation is named after its first document."""
     if isinstance(message, StatusMessage):
         about = answered_id(message)[:_LONGEST_SUBJECT]
@@ -126,10 +129,10 @@ def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any], r
 
 
 def _files(
-    message: DocumentMessage | StatusMessage, named: Mapping[str, Any], raw: Content
+    message: DocumentMessage | StatusMessage, named: Mapping[str, Any] | None, raw: Content
 ) -> tuple[CollectedFile, ...]:
-    """Every file that the data names, each content once; the file as it came is one of them."""
-    files = {named["sha256"]: CollectedFile(RAW_TYPE, raw)}
+    """Every file that the data names, each content once; the file as it came is one of them, where it is named."""
+    files = {} if named is None else {raw.sha256: CollectedFile(RAW_TYPE, raw)}
     for attachment in message.attachments if isinstance(message, DocumentMessage) else ():
         files.setdefault(attachment.content.sha256, CollectedFile(attachment.detected_type, attachment.content))
     return tuple(files.values())

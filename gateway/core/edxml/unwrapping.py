@@ -19,6 +19,8 @@ from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.values import Oddity
 from gateway.core.edxml.wording import oddity, refusal
 
+#: The oddity of a file with an access token in it.
+CREDENTIALS: Final = "credentials-inside"
 _HEAD: Final = 65_536
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n\x00"
 
@@ -59,7 +61,7 @@ def unwrapped(raw: Content, limits: Limits, new_sink: NewSink) -> Unwrapped:
         if told.was is not None:
             oddities.append(oddity("converted-encoding", "edXML", value=told.was))
         if told.had_credentials:
-            oddities.append(oddity("credentials-inside", "edXML"))
+            oddities.append(oddity(CREDENTIALS, "edXML"))
     # Base64 and another encoding may make of a message within its limits a longer one.
     return Unwrapped(content, replace(limits, size=max(limits.size, content.size)), tuple(oddities))
 

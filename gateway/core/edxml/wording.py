@@ -76,10 +76,10 @@ ODDITIES: Final[dict[str, Text]] = {
         " it was read and is passed on as QCVN 102:2016 says. The sender should upgrade.",
     ),
     "credentials-inside": Text(
-        "Tệp chứa mã truy cập (Token) của phần mềm bên gửi. Trục không đưa mã này vào dữ liệu, nhưng tệp gốc được giữ"
-        " nguyên: đơn vị gửi cần đổi mã truy cập và bỏ nó khỏi tệp.",
-        "The file holds an access token of the sender's software. The bus leaves it out of the data, but the file"
-        " itself is kept as it came: the sender must change the token and take it out of its files.",
+        "Tệp chứa mã truy cập (Token) của phần mềm bên gửi. Trục không đưa mã này vào dữ liệu và không trao tệp gốc cho"
+        " nơi nhận; đơn vị gửi nên đổi mã truy cập và bỏ nó khỏi tệp.",
+        "The file holds an access token of the sender's software. The bus leaves it out of the data and hands the file"
+        " itself to nobody; the sender should change the token and take it out of its files.",
     ),
     "legacy-font": Text(
         "Trích yếu có vẻ được gõ bằng phông chữ {value}, không phải Unicode, nên có thể không đọc được; đã giữ"
