@@ -185,10 +185,10 @@ class Platform:
         if request.content_type != "multipart/form-data":
             return web.json_response({"code": 500, "errorDetail": [{"exception": "no multipart"}]})
         parts = [part async for part in _parts(request)]
-        form = {name: rest for name, *rest in parts}
+        form = {part[0]: part for part in parts}
         if len(parts) != 2 or set(form) != {"edocFile", "messageType"}:
             return web.json_response({"code": 500, "errorDetail": [{"exception": "bad form"}]})
-        (raw, media, name), kind = form["edocFile"], form["messageType"][0].decode()
+        (_, raw, media, name), kind = form["edocFile"], form["messageType"][1].decode()
         if media != "application/xml" or not name or kind not in {"edoc", "status"}:
             return _failed("10", "edocFile")
         if self.faults.refusal:
