@@ -125,14 +125,30 @@ def test_a_country_comes_in_is_approved_and_is_reached(province: Province, appro
     assert decide(province, approver, proposal["proposal"], "reject").is_problem("illegal-state", 409)
 
     # Within two seconds it is in force: two names in either form, one carrier, one delivery.
-    eventually(lambda: "G12" in json.dumps(sender.get("/v1/agencies?q=bo tai chinh".replace(" ", "+")).json), within=2)
+    eventually(lambda: "G12" in json.dumps(sender.get("/v1/agencies?q=bo+tai+chinh").json), within=3)
     answer = sender.bus.send(sender.who.seal(sender.event("G12 000.00.00.G12 000.00.00.H53")))
     assert answer.json["recipients"] == ["H33.14/axis"]
     assert handed(province, answer.json["id"]) == ["G12", "H53"]
     assert sender.bus.send(sender.who.seal(sender.event("00.53.W00"))).is_problem("unknown-recipient", 422)
 
 
-def test_a_succession_redirects_what_is_sent(province: Province, approver: str, sender: Seat, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def country(province: Province, approver: str, sender: Seat) -> str:
+    """The digest of the axis's list, which is in force."""
+
+    def listed() -> list[dict[str, Any]]:
+        found = province.bus.get("/v1/operator/directory", approver).json["lists"]
+        return [each for each in found if each["source"] == "H33.14/axis"]
+
+    eventually(lambda: bool(listed()), within=15)
+    if "digest" not in listed()[0]:
+        decide(province, approver, waiting(province, approver, "H33.14/axis")["proposal"], "approve")
+    eventually(lambda: sender.get("/v1/agencies?q=g12").json["agencies"] != [], within=3)
+    return str(listed()[0]["digest"])
+
+
+@pytest.mark.usefixtures("country")
+def test_a_succession_redirects_what_is_sent(province: Province, sender: Seat, tmp_path: Path) -> None:
     before = sender.bus.send(sender.who.seal(sender.event("H39")))
     assert handed(province, before.json["id"]) == ["H39"]
 
@@ -158,13 +174,17 @@ def test_a_succession_redirects_what_is_sent(province: Province, approver: str, 
     assert json.loads(again)["result"] == "unchanged"
 
 
-def test_a_list_that_was_cut_is_marked_and_may_be_rejected(province: Province, approver: str, sender: Seat) -> None:
+def test_a_list_that_was_cut_is_marked_and_may_be_rejected(
+    province: Province, approver: str, sender: Seat, country: str
+) -> None:
     province.write("line/agencies.list", json.dumps(AXIS[:1]))
     made = json.loads(province.run("directory", "sync", "H33.14/axis", "--json").stdout)
     assert (made["suspicious"], made["counts"]) == (True, {"gone": 3})
     assert "10 %" in province.run("doctor", "--passive", status=None).stdout
 
     assert decide(province, approver, made["proposal"], "reject").json["state"] == "rejected"
+    lists = province.bus.get("/v1/operator/directory", approver).json["lists"]
+    assert country in [each.get("digest") for each in lists]
     answer = sender.bus.send(sender.who.seal(sender.event("H53")))
     assert answer.json["recipients"] == ["H33.14/axis"]
 
