@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from adapters.vdxp.evidence import Found, Wanted, marks_of, still_missing, wanted_of, wanted_of_data
 from adapters.vdxp.kit import Kit, Undecodable
-from adapters.vdxp.lasting import Lasting
 from adapters.vdxp.meaning import Declined
 from adapters.vdxp.signing import is_plain
 from adapters.vdxp.wishes import Wishes
+from gateway.calls.lasting import Lasting
 from gateway.core.content import Content, NewSink
 from gateway.core.documents.axis_error import PARK_AFTER
 from gateway.core.documents.inward import STATUS_REPORT

@@ -254,7 +254,7 @@ async def test_a_file_that_takes_longer_than_a_try_goes_on_and_the_next_try_find
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = desk.anew()
-    monkeypatch.setattr(adapter._posting._lasting, "patience", 0.2)
+    monkeypatch.setattr(adapter._posting._lasting, "_patience", 0.2)
     desk.faults.once("sendEdoc", Fault("slow", 1))
     with pytest.raises(TimedOut, match="still being sent") as failure:
         await adapter.deliver(desk.parcel())
@@ -290,7 +290,7 @@ async def test_what_failed_under_way_is_told_to_the_next_try_and_then_begun_anew
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = desk.anew()
-    monkeypatch.setattr(adapter._posting._lasting, "patience", 0.2)
+    monkeypatch.setattr(adapter._posting._lasting, "_patience", 0.2)
     desk.faults.once("sendEdoc", Fault("slow", 0.5))
     with pytest.raises(TimedOut):
         await adapter.deliver(desk.parcel(to=("H99",)))

@@ -272,7 +272,11 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "operate": town.operate,
         "requests": town.requests,
         "proposals": town.proposals,
-        "documents": Documents(MemoryRegister(town.ledger), town.ledger, lambda: town.directory),
+        "documents": Documents(
+            MemoryRegister(town.ledger),  # type: ignore[arg-type]
+            town.ledger,
+            lambda: town.directory,
+        ),
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,

@@ -46,11 +46,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 @given(TEXTS, TEXTS, st.integers(1, 40), st.booleans())
 def test_a_lifted_text_is_the_text(long: str, short: str, drop: int, is_ascii: bool) -> None:
     raw = json.dumps({"data": {"edxml": long, "x": [1, short]}, "code": 200}, ensure_ascii=is_ascii).encode()
-    kept, lifting.LONG = lifting.LONG, 10
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifting, "LONG", 10)
         lifted = lift(Dripping(raw, drop), MemorySink)
-    finally:
-        lifting.LONG = kept
     found = lifted.text("data", "edxml")
     assert found is not None
     assert whole(found).decode() == long
