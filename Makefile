@@ -17,7 +17,7 @@ ROUNDS ?= 50
 JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill chaos bench bench-cluster large faults demo run states lock clean
+.PHONY: help setup check test kill chaos bench bench-cluster bench-documents bench-directory large faults demo run states lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -68,6 +68,12 @@ bench: $(STAMP) ## the speed of the bus on this machine; one figure: make bench 
 
 bench-cluster: $(STAMP) ## one and two processes, embedded and over PostgreSQL and RabbitMQ, in one run
 	$(BIN)/python -m tests.measure_cluster
+
+bench-documents: $(STAMP) ## documents of 200 KB from a folder to the national axis: DOCUMENTS (500), memory, how long a year takes
+	$(BIN)/python -m tests.measure_documents --documents $(or $(DOCUMENTS),500)
+
+bench-directory: $(STAMP) ## a directory of 120,000 agencies: start, memory, look-ups and searches
+	$(BIN)/python -m tests.measure_directory
 
 large: $(STAMP) ## a document with an attachment of MEGABYTES (150) from folder to folder: time and memory it takes
 	$(BIN)/python -m tests.measure_edxml_memory --megabytes $(or $(MEGABYTES),150)
