@@ -83,7 +83,7 @@ class Posting:
         reference = known
         for chunk in _chunks(missing):
             reference = await self._send(parcel, post, chunk) or reference
-        return HandedOver(200, reference=reference or None)
+        return HandedOver(200, reference=reference or None, content=post.content)
 
     async def _send(self, parcel: Parcel, post: Post, to: tuple[str, ...]) -> str | None:
         try:

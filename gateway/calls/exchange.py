@@ -158,7 +158,8 @@ class Exchange:
             self._doubts.pop(parcel.delivery, None)
             raise
         self._doubts.pop(parcel.delivery, None)
-        return HandedOver(200, reference=None if reference is None else reference[:_LONGEST_ID])
+        known = None if reference is None else reference[:_LONGEST_ID]
+        return HandedOver(200, reference=known, content=letter.content)
 
     def _in_doubt_since(self, parcel: Parcel) -> float | None:
         """Since when this delivery may have been sent; the message's own time where another process knew better."""

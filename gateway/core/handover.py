@@ -44,12 +44,20 @@ class Parcel:
 class HandedOver:
     """The agency took it: its status code and, where it gave one, its own receipt (compact JWS).
 
-    ``reference`` is the far side's own name for what it took, where it has one; kept with the attempt for operators.
+    ``reference`` is the far side's own name for what it took, where it has one; ``content`` the file that was handed
+    over, where it is not the parcel's body. Both are told in the attempt's detail, the file by digest and size.
     """
 
     status: int | None = None
     receipt: bytes | None = None
     reference: str | None = None
+    content: Content | None = None
+
+    @property
+    def detail(self) -> str | None:
+        """What the record of the attempt says of it."""
+        file = None if self.content is None else f"sha-256:{self.content.sha256} {self.content.size} bytes"
+        return " · ".join(part for part in (self.reference, file) if part) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Trial:
             started,
             "taken",
             status=handed.status,
-            detail=handed.reference,
+            detail=handed.detail,
             delivered_digest=digest,
             proof=proof,
         )

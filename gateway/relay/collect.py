@@ -103,11 +103,12 @@ class Collect:
                 lane = "" if isinstance(item, Uncollectable) else str(item.event.get("subject"))
                 is_settled = False
                 try:
-                    await kept
-                    is_settled = lane not in waiting and await self._one(system, adapter, item)
-                except Rejected as fault:
-                    await self._refused(system, adapter, item.token, fault.problem, fault.detail)
-                    is_settled = True
+                    refusal = await _refusal_of(kept)
+                    if refusal is not None:
+                        await self._refused(system, adapter, item.token, refusal.problem, refusal.detail)
+                        is_settled = True
+                    else:
+                        is_settled = lane not in waiting and await self._one(system, adapter, item)
                 except Busy:
                     pass  # a file of it cannot be looked at now
                 except Exception as error:  # noqa: BLE001 - as above, for one item
@@ -187,6 +188,15 @@ def _told(fault: Fault) -> Text:
     places: Sequence[str] = [f"{v.pointer or '/'}: {v.message.vi}" for v in fault.violations[:20]]
     in_english: Sequence[str] = [f"{v.pointer or '/'}: {v.message.en}" for v in fault.violations[:20]]
     return Text("\n".join([fault.detail.vi, *places]), "\n".join([fault.detail.en, *in_english]))
+
+
+async def _refusal_of(kept: asyncio.Task[None]) -> Rejected | None:
+    """Why files may not come in at all; None where they are kept. Raises whatever else went wrong with them."""
+    try:
+        await kept
+    except Rejected as fault:
+        return fault
+    return None
 
 
 async def _pieces(content: Content) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ async def test_a_document_is_handed_in_for_the_agencies_it_is_carried_to(desk: D
     taken = await desk.adapter.deliver(desk.parcel(to=("G22", "H27.01")))
     (kept,) = desk.axis.sent_by("H33.05")
     assert taken.reference == kept.doc_id
+    assert taken.detail == f"{kept.doc_id} · sha-256:{sha256(kept.raw).hexdigest()} {len(kept.raw)} bytes"
     assert desk.calls("sendEdoc")[0] | {"hash-file": ""} == {
         "from": "H33.05",
         "servicetype": "eDoc",
