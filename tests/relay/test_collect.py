@@ -18,7 +18,7 @@ from gateway.ports import Acceptance, Collected, CollectedFile, NewMessage, Unco
 from gateway.relay.collect import BATCH
 from gateway.store.memory import MemoryLedger
 from tests.build import a_key
-from tests.town import GATEWAY, Shelf, Town, a_town, document
+from tests.town import GATEWAY, Desk, Shelf, Town, a_town, document
 
 NAME = "H33.05/dms"
 FOLDER = {"adapter": "folder", "sealing": "gateway"}
@@ -166,6 +166,30 @@ async def test_an_item_with_a_file_over_the_limit_is_refused_and_the_next_one_ta
     assert refusal is not None
     assert refusal[0] == "too-large"
     assert taken == ("small", None)
+
+
+async def test_a_refusal_that_cannot_be_told_waits_and_stops_neither_the_next_item_nor_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell = Desk.settle
+
+    async def deaf(desk: Desk, token: str, refusal: tuple[str, Text] | None) -> None:
+        if token == "big":
+            raise TransientFailure("the share is gone")
+        await tell(desk, token, refusal)
+
+    monkeypatch.setattr(Desk, "settle", deaf)
+    town = a_town(H33_05=FOLDER, H33_16=FOLDER)
+    big = a_file(b"x" * 2000)  # over the limit of this town's files
+    town.desk(NAME).outbox += [
+        an_item(town, "big", b"big", files=(big,)),
+        an_item(town, "small", b"small", subject="another lane"),
+    ]
+    town.desk("H33.16/dms").outbox.append(an_item(town, "other", b"other", to="H33.30"))
+    assert await town.collect.once() == 2
+    assert town.desk(NAME).settled == [("small", None)]
+    assert town.desk("H33.16/dms").settled == [("other", None)]
+    assert [item.token for item in town.desk(NAME).outbox] == ["big"]
 
 
 async def test_only_systems_that_are_collected_from_are_asked(town: Town) -> None:
