@@ -188,6 +188,9 @@ class Exchange:
             except DeliveryFailure as failure:
                 self._trouble = failure
                 continue
+            except Exception as error:  # noqa: BLE001 - what was fetched before it must not be lost with it
+                self._trouble = TransientFailure(f"item {item.id}: unforeseen {type(error).__name__}")
+                continue
             if one is not None:
                 found.append(one)
                 taken += sum(file.size for file in one.files) if isinstance(one, Collected) else 0

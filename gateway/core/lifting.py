@@ -46,7 +46,9 @@ class Lifted:
             return None
         if value.startswith("\x00lifted:"):
             number = value.partition(":")[2]
-            return self._texts[int(number)] if number.isdigit() and int(number) < len(self._texts) else None
+            # The far side may have written this: of other digits, or more of them, no number is made.
+            is_one = number.isascii() and number.isdigit() and len(number) <= len(str(_MOST_LIFTED))
+            return self._texts[int(number)] if is_one and int(number) < len(self._texts) else None
         return InMemory(value.encode("utf-8", "surrogatepass"))
 
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.lgsp_rest.stand_in import Platform
-from gateway.core.content import whole
+from gateway.core.content import Content, whole
+from gateway.core.documents.item import collected
 from gateway.core.documents.sample import glance, sample_letter, sample_status
 from gateway.core.faults import (
     Text,
@@ -108,6 +109,23 @@ async def test_an_item_whose_content_is_absent_stops_no_other_and_is_given_up_in
     assert isinstance(given_up, Uncollectable)
     await desk.adapter.settle(given_up.token, (given_up.reason, given_up.detail))
     assert desk.platform.state(bad) == "fail"
+
+
+async def test_an_item_that_fails_as_nobody_foresaw_stops_no_other(
+    desk: Facing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (desk.platform.put(sample_letter(str(number))) for number in range(1, 4))
+
+    def stumbling(raw: Content, *, name: str, **more: Any) -> Collected | Uncollectable:
+        if second in name:
+            raise OSError("what lay on the disk is gone")
+        return collected(raw, name=name, **more)
+
+    monkeypatch.setattr("gateway.calls.exchange.collected", stumbling)
+    found = await desk.adapter.collect(50)
+    assert [each.token.split("|")[1] for each in found] == [first, third]
+    with pytest.raises(TransientFailure, match="unforeseen OSError"):
+        await desk.adapter.collect(50)
 
 
 async def test_one_list_that_is_broken_does_not_hold_up_the_other(desk: Facing) -> None:
