@@ -441,6 +441,20 @@ async def test_a_look_that_is_called_off_leaves_no_answer_for_the_next_one(side:
         assert await verdict(side, PLAIN) == ("unsigned", "")
 
 
+async def test_at_the_end_no_process_is_left_and_what_was_under_way_is_not_held_against_its_file(
+    odd: SideProcess, tmp_path: Path
+) -> None:
+    a_program(tmp_path, "sys.stdin.buffer.readline(); open(os.environ['PYTHONPATH'] + '/asked', 'w'); time.sleep(60)\n")
+    odd.bounds = Bounds(seconds=60)
+    looking = asyncio.create_task(verdict(odd, SIGNED))
+    while not (tmp_path / "asked").exists():  # noqa: ASYNC110 - it is another process that makes it
+        await asyncio.sleep(0.01)
+    await odd.close()
+    assert await looking == ("not-checked", "away")
+    assert await verdict(odd, SIGNED) == ("not-checked", "away")
+    assert odd.pid is None
+
+
 async def test_the_gateways_own_process_never_loads_what_reads_documents() -> None:
     asked = (
         "import sys, gateway.compose.gateway, gateway.api.app, gateway.trust.inspection.process;"

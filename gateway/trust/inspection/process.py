@@ -65,6 +65,7 @@ class SideProcess:
     _process: asyncio.subprocess.Process | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: int = 0
+    _is_closed: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -104,6 +105,8 @@ class SideProcess:
     async def _answered(self, kind: str, job: bytes, contents: Sequence[Content]) -> Looked:
         """The answer of a process that lives; where it ended, a fresh one is asked once."""
         for _ in range(2):
+            if self._is_closed:
+                return looked_from(_told(kind, "away"))
             is_fresh = self.pid is None
             try:
                 process = await self._begun()
@@ -125,7 +128,7 @@ class SideProcess:
                 return looked_from(_told(kind, "too-long"))
             except (_Ended, ConnectionError):
                 await self._end()
-                if is_fresh:
+                if is_fresh and not self._is_closed:
                     break
             except BaseException:
                 await self._end()  # an answer to this one must not be taken for that to another
@@ -157,7 +160,8 @@ class SideProcess:
             await process.wait()
 
     async def close(self) -> None:
-        """End the process; a look that is under way tells ``stopped``."""
+        """End the process for good; a look that is under way, or comes later, tells ``away`` and can be repeated."""
+        self._is_closed = True
         await self._end()
 
 
