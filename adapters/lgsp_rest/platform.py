@@ -20,6 +20,7 @@ from gateway.calls.account import secret_in, succeeded
 from gateway.calls.bearer import Bearer, Granted
 from gateway.calls.caller import Answer, Body, Caller
 from gateway.calls.exchange import Listed, Undecodable
+from gateway.core.agency_list import MAX_ENTRIES
 from gateway.core.content import Content, InMemory
 from gateway.core.documents.letter import Letter, MessageKind
 from gateway.core.edxml.dates import read_moment
@@ -137,6 +138,8 @@ class Platform:
             # A platform that takes no notice of the number gives its first page for ever.
             is_over = number >= pages or not fresh.keys() - rows.keys()
             rows.update(fresh)
+            if len(rows) > MAX_ENTRIES:
+                raise TransientFailure(f"the list has over {MAX_ENTRIES} entries")
             if is_over:
                 break
         for each in agencies_of(rows):

@@ -24,6 +24,8 @@ from gateway.core.strictjson import StrictJsonError, parse_strict
 
 #: What an answer that is read into memory may hold (bytes).
 _MOST: Final = 8 * 1024 * 1024
+#: What an answer that is read as JSON at once may hold (bytes): a list of a hundred thousand agencies has half of it.
+_MOST_JSON: Final = 64 * 1024 * 1024
 _CONNECT: Final = 10.0
 _CONNECTIONS: Final = 8
 
@@ -53,7 +55,12 @@ class Answer:
             return file.read()
 
     def json(self) -> Any:
-        """The body as JSON; raises TransientFailure where it is none: a proxy's page, an answer cut short."""
+        """The body as JSON; raises TransientFailure where it is none: a proxy's page, an answer cut short.
+
+        Raises AnswerTooLarge where it is over 64 MiB: as values it would take many times its size.
+        """
+        if self.content.size > _MOST_JSON:
+            raise _too_much(self.status, _MOST_JSON)
         try:
             return parse_strict(self.body())
         except StrictJsonError:
@@ -104,11 +111,12 @@ class Caller:
         """One exchange. ``path`` begins with a slash and is joined to the base; ``body`` bytes, a file or a form.
 
         ``most``: bytes of the answer; more of it is AnswerTooLarge. ``is_large``: the answer goes into a sink of
-        ``new_sink`` instead of memory. Raises TimedOut (whether the far side did it is not known), TransientFailure
-        (it was not asked), ForbiddenAddress. Any status is an answer.
+        ``new_sink`` instead of memory, which takes 8 MiB at most. Raises TimedOut (whether the far side did it is not
+        known), TransientFailure (it was not asked), ForbiddenAddress. Any status is an answer.
         """
         url = self._base.joinpath(path.lstrip("/"), encoded=True) if path.strip("/") else self._base
         seconds = self._timeout if within is None else within
+        most = most if is_large else min(most, _MOST)
         self._check(url)
         try:
             async with (

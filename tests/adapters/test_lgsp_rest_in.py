@@ -256,6 +256,13 @@ async def test_the_agencies_of_all_pages_are_told_with_their_parents_codes(desk:
     ]
 
 
+async def test_a_list_that_does_not_end_is_given_up(desk: Facing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.lgsp_rest.platform.MAX_ENTRIES", 4)
+    platform_of(desk).agencies = [{"id": str(n), "code": f"H37.{n:02}", "name": ""} for n in range(9)]
+    with pytest.raises(TransientFailure, match="over 4 entries"):
+        [each async for each in desk.adapter.fetch_agencies()]
+
+
 async def test_a_platform_that_does_not_turn_pages_is_not_asked_for_ever(desk: Facing) -> None:
     platform_of(desk).agencies = [{"id": str(n), "code": f"H37.{n:02}", "name": ""} for n in range(9)]
     adapter = desk.anew(page_parameter="page")

@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from gateway.calls.address import ForbiddenAddress
-from gateway.calls.caller import AnswerTooLarge, Caller, retry_after
+from gateway.calls.caller import Answer, AnswerTooLarge, Caller, retry_after
 from gateway.core.content import Content, InMemory, MemorySink, whole
 from gateway.core.faults import TimedOut, TransientFailure
 
@@ -182,6 +182,26 @@ async def test_no_more_is_taken_than_agreed_whether_the_length_is_told_or_not(
         with pytest.raises(AnswerTooLarge):
             await caller.ask("GET", "/", most=(1 << 20) - 1, is_large=is_large)
         assert (await caller.ask("GET", "/", most=1 << 20, is_large=is_large)).content.size == 1 << 20
+
+
+async def test_what_is_read_into_memory_is_small_whatever_the_caller_would_take(program: Program) -> None:
+    program.handler = answering(body=b" " * ((8 << 20) + 1))
+    async with calling(program, new_sink=MemorySink) as caller:
+        with pytest.raises(AnswerTooLarge):
+            await caller.ask("GET", "/", most=1 << 30)
+        assert (await caller.ask("GET", "/", most=1 << 30, is_large=True)).content.size == (8 << 20) + 1
+
+
+async def test_json_of_any_length_is_not_made_into_values() -> None:
+    class Endless(InMemory):
+        """Says that it holds more than it does, so that the test need not."""
+
+        @property
+        def size(self) -> int:
+            return (64 << 20) + 1
+
+    with pytest.raises(AnswerTooLarge):
+        Answer(200, {}, Endless(b"[]")).json()
 
 
 async def test_a_large_answer_goes_into_a_sink(program: Program) -> None:
