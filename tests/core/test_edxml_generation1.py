@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import re
+import time
 import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -251,6 +252,22 @@ def test_what_is_not_understood_is_refused_by_name(raw: bytes, name: str) -> Non
 )
 def test_every_limit_of_generation_2_holds(raw: bytes, name: str) -> None:
     assert refused(raw) == name
+
+
+def test_attachments_in_many_parts_are_counted_together_before_they_are_looked_for_by_name() -> None:
+    envelope = BEHIND[: BEHIND.index(b"<edXML:AllDocument")].strip()
+    listed = b"".join(
+        b"<edXML:Reference><edXML:AttachmentName>%d.pdf</edXML:AttachmentName></edXML:Reference>" % number
+        for number in range(999)
+    )
+    envelope = envelope.replace(b"<edXML:Manifest>", b"<edXML:Manifest>" + listed, 1)
+    one = b"<edXML:Attach><Name>x</Name></edXML:Attach>"
+    own = b'<edXML:edXMLDocument xmlns:edXML="%s">%s</edXML:edXMLDocument>' % (NAMESPACE.encode(), one * 900)
+    part = b"--b\r\nContent-Type: text/xml\r\n\r\n"
+    raw = part + envelope + b"\r\n" + (part + own + b"\r\n") * 100 + b"--b--\r\n"
+    began = time.process_time()
+    assert refused(raw) == "too-many"
+    assert time.process_time() - began < 5, "it took time by their number squared"
 
 
 @pytest.mark.parametrize("name", ["generation_1_mime", "generation_1_all_document", "generation_1_namespace"])

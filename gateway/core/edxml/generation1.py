@@ -30,6 +30,8 @@ from gateway.core.edxml.envelope1 import Enclosed, Listed, Told, tell
 from gateway.core.edxml.mime import MimePart, body, is_base64_text, stretch, taken_apart
 from gateway.core.edxml.names import escaped
 from gateway.core.edxml.parse import EDXML, Limits
+from gateway.core.edxml.wording import refusal
+from gateway.core.faults import Text
 
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
 #: What base64 of PDF, ZIP, old office, PNG, JPEG, GIF, TIFF, RTF and RAR begins with.
@@ -90,6 +92,9 @@ def unpacked(content: Content, limits: Limits, new_sink: NewSink) -> Retold:
             files += [_File(one) for one in more.enclosed]
         else:
             files.append(_File(Enclosed(part.id, part.name, part.type or None), part))
+        # Before each is matched with all that are listed: every part may hold as many as a whole message.
+        if len(files) > limits.attachments:
+            raise refusal("too-many", limit=limits.attachments, what=Text("tệp đính kèm", "attachments"))
     return Retold(_assembled(told, files, content, new_sink), had_credentials, was)
 
 
