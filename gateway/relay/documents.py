@@ -25,7 +25,9 @@ class Documents:
     async def view(self, issuer: str, document: str) -> DocumentView | None:
         """A document by the code of its issuer (any form) and its id as anybody writes it; None for an unknown one."""
         key, code = document_key(document, self._canonical), self._canonical(issuer)
-        return view_of(key, code, await self._lines(await self.register.story(key, code)))
+        lines = await self._lines(await self.register.story(key, code))
+        # Beside the loop: a document to all agencies of a province has thousands of lines.
+        return await asyncio.to_thread(view_of, key, code, lines)
 
     async def views(self, document: str, *, limit: int = 20) -> list[DocumentView]:
         """Documents of this id, of whatever issuer; reports alone where the id names the issuer."""

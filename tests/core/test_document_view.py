@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -203,6 +204,16 @@ def test_the_progress_of_a_replacement_is_not_that_of_what_it_replaces() -> None
     view = seen(issued(), told("01", 1), issued("replace", key=LATER, at=10.0), told("06", 20, key=LATER))
 
     assert at(view).progress == "01"
+
+
+def test_a_document_to_a_thousand_agencies_is_seen_at_once() -> None:
+    agencies = [f"H33.{number}" for number in range(1000)]
+    reports = [told(code, by=agency) for agency in agencies for code in ("01", "03", "04", "06")]
+    began = time.process_time()
+    view = seen(issued(to=agencies), *reports)
+    assert time.process_time() - began < 2, "it took time by their number squared"
+    assert {each.progress for each in view.recipients} == {"06"}
+    assert {len(each.history) for each in view.recipients} == {4}
 
 
 # ------------------------------------------------------------------------------------------------------ who may see

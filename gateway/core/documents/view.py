@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from gateway.core.documents.changes import Answer, Change, Standing, answered, changes_of, standing_of
 from gateway.core.documents.entry import DocumentEntry, EntryKind
@@ -133,14 +133,36 @@ def view_of(key: str, issuer: str, lines: Sequence[Line]) -> DocumentView | None
             Issue(line.entry.kind, line.entry.key, line.message, line.accepted_at, line.entry.recipients)
             for line in issued
         ),
-        recipients=tuple(_recipient(agency, key, itself, statuses, changes) for agency in agencies),
+        recipients=_recipients(agencies, key, itself, statuses, changes),
+    )
+
+
+def _recipients(
+    agencies: Iterable[str], key: str, itself: Sequence[Line], statuses: Sequence[Line], changes: Sequence[Change]
+) -> tuple[RecipientView, ...]:
+    # Sorted out once: a document may go to a thousand agencies, each with statuses of its own.
+    told: dict[str, list[Line]] = {}
+    taken_back: dict[str, list[Line]] = {}
+    for line in statuses:
+        told.setdefault(line.entry.reporter, []).append(line)
+        for agency in set(line.entry.recipients) if line.entry.code == "13" else ():
+            taken_back.setdefault(agency, []).append(line)
+    sent = [_Sent.of(line) for line in itself]
+    return tuple(
+        _recipient(agency, key, sent, changes, told=told.get(agency, ()), taken_back=taken_back.get(agency, ()))
+        for agency in agencies
     )
 
 
 def _recipient(
-    agency: str, key: str, itself: Sequence[Line], statuses: Sequence[Line], changes: Sequence[Change]
+    agency: str,
+    key: str,
+    sent: Sequence[_Sent],
+    changes: Sequence[Change],
+    *,
+    told: Sequence[Line],
+    taken_back: Iterable[Line],
 ) -> RecipientView:
-    told = [line for line in statuses if line.entry.reporter == agency]
     mine = [change for change in changes if agency in change.agencies]
     answers = answered(key, mine, told)
     codes = {code for line in told if line.entry.key == key for code, _ in line.entry.told}
@@ -149,37 +171,52 @@ def _recipient(
         flags.add("13")
     return RecipientView(
         agency=agency,
-        transport=_transport(agency, itself),
+        transport=_transport(agency, sent),
         progress=max((code for code in codes if code in PROGRESS), key=PROGRESS.index, default=None),
         flags=tuple(code for code in FLAGS if code in flags),
         standing=standing_of(answers),
         changes=tuple(answers),
-        history=tuple(_history(agency, told, statuses)),
+        history=tuple(_history([*told, *(line for line in taken_back if line.entry.reporter != agency)])),
     )
 
 
-def _history(agency: str, told: Sequence[Line], statuses: Sequence[Line]) -> Iterable[Told]:
+def _history(lines: Iterable[Line]) -> Iterable[Told]:
     """What the agency said and what it was told (13), as it arrived."""
     seen: set[tuple[str, str, str, float | None]] = set()
-    mine = [line for line in statuses if line in told or (line.entry.code == "13" and agency in line.entry.recipients)]
-    for line in mine:
+    for line in sorted(lines, key=lambda line: line.place):
         for code, said_at in line.entry.told:
             what = line.entry.reporter, line.entry.key, code, said_at
             yield Told(code, line.entry.key, line.message, said_at, line.accepted_at, what in seen)
             seen.add(what)
 
 
-def _transport(agency: str, itself: Sequence[Line]) -> str | None:
+class _Sent(NamedTuple):
+    """A message of the document itself: whom it was for, and its states by the code of each system's agency.
+
+    ``besides``: the states on the way to systems of agencies that it was not for.
+    """
+
+    recipients: frozenset[str]
+    states: Mapping[str, frozenset[str]]
+    besides: frozenset[str]
+
+    @classmethod
+    def of(cls, line: Line) -> _Sent:
+        recipients = frozenset(line.entry.recipients)
+        states: dict[str, set[str]] = {}
+        for system, state in line.deliveries.items():
+            states.setdefault(system.partition("/")[0], set()).add(state)
+        besides = frozenset(state for code, found in states.items() if code not in recipients for state in found)
+        return cls(recipients, {code: frozenset(found) for code, found in states.items()}, besides)
+
+
+def _transport(agency: str, sent: Sequence[_Sent]) -> str | None:
     """Where the youngest message of the document to this agency is.
 
     An agency without a system of its own is reached by way of others': then where it is on its way to these.
     """
-    for line in reversed(itself):
-        if agency not in line.entry.recipients:
-            continue
-        of = {system: system.partition("/")[0] for system in line.deliveries}
-        states = {line.deliveries[system] for system, code in of.items() if code == agency}
-        if not states:
-            states = {line.deliveries[system] for system, code in of.items() if code not in line.entry.recipients}
-        return next((state for state in _TRANSPORT if state in states), None)
+    for one in reversed(sent):
+        if agency in one.recipients:
+            states = one.states.get(agency) or one.besides
+            return next((state for state in _TRANSPORT if state in states), None)
     return None
