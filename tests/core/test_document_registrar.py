@@ -17,7 +17,7 @@ from gateway.core.agreement import Subscription
 from gateway.core.directory import Agency, Directory, System
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.key import document_key, made_key
-from gateway.core.documents.matching import Served, already_served, left_to_serve
+from gateway.core.documents.matching import Served, already_served, is_answered, left_to_serve
 from gateway.core.documents.registrar import Registrar
 from gateway.core.envelope import Event
 from gateway.core.moments import parse_moment
@@ -151,6 +151,60 @@ def test_what_goes_to_a_closed_code_is_its_successors_who_reports_for_it_too() -
         assert document is not None
         assert status is not None
         assert (document.recipients, status.reporter) == ((code,), code)
+
+
+def test_a_document_stays_its_issuers_when_the_successor_is_answered_for_it_and_changes_it() -> None:
+    closed = Agency("H33.99", "Sở cũ", "province", closed=date(2025, 7, 1), successor="H33.05")
+    directory = Directory([*DIRECTORY.agencies.values(), closed], [], gateway="H33.14/lgsp")
+    old = "H33.99,2025/06/20,9/SC-VP"
+    told = {**example("document.status/1.0", "arrived"), "responseFor": {"organId": "H33.05", "documentId": old}}
+    recall = {**example("document.issued/2.0", "recall"), "documentId": old, "business": {"type": "recall"}}
+    own = {**example("document.issued/2.0", "minimal"), "documentId": "H33.05,2026/10/12,1/STC"}
+    back = {**told, "from": {"organId": "H33.05"}, "responseFor": {"documentId": old}, "statusCode": "13"}
+    event = Event("i", "i", "H33.05/dms", "document.issued", "2.0", "s", 0.0, "", ("H33.14",), None, 0, None, None,
+                  None, None, None, recall, {})  # fmt: skip
+    now = parse_moment("2026-10-12T00:00:00Z")
+    assert now is not None
+
+    made = [
+        Registrar().line(each, (), directory, now)
+        for each in (
+            event,
+            event._replace(type="document.status", version="1.0", data=told),
+            event._replace(type="document.status", version="1.0", data=back),
+            event._replace(data=own),
+        )
+    ]
+
+    assert [line and (line.issuer, line.key) for line in made] == [
+        ("H33.99", "H33.99,2025/06/20,9/SC-VP"),
+        ("H33.99", "H33.99,2025/06/20,9/SC-VP"),
+        ("H33.99", "H33.99,2025/06/20,9/SC-VP"),
+        ("H33.05", "H33.05,2026/10/12,1/STC"),
+    ]
+    assert made[2] is not None
+    assert made[2].reporter == made[2].issuer
+
+
+@pytest.mark.parametrize("written", ["H33.99", "H33.07"])
+def test_what_an_agency_owed_when_it_was_closed_is_done_by_its_successor(written: str) -> None:
+    closed = Agency("H33.99", "Sở cũ", "province", closed=date(2025, 7, 1), successor="H33.07")
+    directory = Directory([*DIRECTORY.agencies.values(), closed], [], gateway="H33.14/lgsp")
+    owed = Obligation("H33.99", "receipt", 0.0, ("01",))
+    document = replace(line(example("document.issued/2.0", "minimal"), to="H33.99"), obligations=(owed,))
+    told = {**example("document.status/1.0", "arrived"), "from": {"organId": written}}
+    told["responseFor"] = {"organId": document.issuer, "documentId": document.document}
+    event = Event("i", "i", "H33.07/dms", "document.status", "1.0", "s", 0.0, "", ("H33.05",), None, 0, None, None,
+                  None, None, None, told, {})  # fmt: skip
+    now = parse_moment("2025-07-02T00:00:00Z")
+    assert now is not None
+
+    status = Registrar().line(event, (), directory, now)
+
+    assert status is not None
+    assert status.reporter == "H33.07"
+    assert is_answered(owed, document, status)
+    assert not is_answered(replace(owed, agency="H33.14"), document, status)
 
 
 def test_where_nobody_is_named_it_is_for_whom_it_goes_to() -> None:

@@ -6,7 +6,7 @@ The id alone is not unique: a later update, recall or resend carries the same on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 #: ``new``, ``recall``, ``update``, ``replace``: a document.issued of that business; ``status``: a report on one.
@@ -36,7 +36,8 @@ class DocumentEntry:
     ``fingerprint``: hex SHA-256 of issuer, key, kind, what it says of itself (subject line, reason) and the digests of
     what is attached (as they are when freed of any wrapping), so that what comes by a second way is known; None of a
     status. ``obligations``: what the recipients owe. ``document``: the id as its sender wrote it. ``earlier``: codes
-    and times of statuses that the report tells beside its own.
+    and times of statuses that the report tells beside its own. ``stands_for``: who reports, and the closed agencies in
+    whose place it stands on the day: known as the status arrives, not kept.
     """
 
     kind: EntryKind
@@ -52,6 +53,7 @@ class DocumentEntry:
     obligations: tuple[Obligation, ...] = ()
     document: str = ""
     earlier: tuple[tuple[str, float | None], ...] = ()
+    stands_for: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def is_status(self) -> bool:

@@ -24,9 +24,10 @@ class Served(NamedTuple):
 def is_answered(obligation: Obligation, line: DocumentEntry, status: DocumentEntry) -> bool:
     """Whether a status fulfils what an agency owes for a document.
 
-    It speaks of that document or, answering a change (15, 16), of the one that was to be changed.
+    Its successor does it in a closed agency's place. It speaks of that document or, answering a change (15, 16), of the
+    one that was to be changed.
     """
-    if status.issuer != line.issuer or status.reporter != obligation.agency:
+    if status.issuer != line.issuer or obligation.agency not in {status.reporter, *status.stands_for}:
         return False
     codes = {code for code, _ in status.told} & set(obligation.answered_by)
     if status.key != line.key:

@@ -44,7 +44,7 @@ class Registrar:
         ``routes`` say to whom it goes where ``to`` does not.
         """
         if event.type == DOCUMENT:
-            entry = _document(event, _recipients(event, routes, directory, now), canonical_by(directory))
+            entry = _document(event, _recipients(event, routes, directory, now), directory, now)
             owed = () if entry is None else self.obligations(entry, event, now)
             return replace(entry, obligations=owed) if entry is not None and owed else entry
         if event.type == STATUS_REPORT:
@@ -87,7 +87,19 @@ def _recipients(event: Event, routes: Sequence[Route], directory: Directory, now
     return tuple(dict.fromkeys([agency_of(name, directory, now) for name in event.to]))
 
 
-def _document(event: Event, recipients: tuple[str, ...], canonical: Canonical) -> DocumentEntry | None:
+def _issuer(organ: str, written: str, directory: Directory, now: float) -> str:
+    """Whose document it is: the agency that its id names, where ``organ`` stands in that one's place by now.
+
+    So what a closed agency issued stays one document when its successor changes it, or is answered for it.
+    """
+    canonical = canonical_by(directory)
+    code, named = canonical(organ), issuer_in(written)
+    first = code if named is None else canonical(named)
+    return first if first != code and _living(first, directory, now) == _living(code, directory, now) else code
+
+
+def _document(event: Event, recipients: tuple[str, ...], directory: Directory, now: float) -> DocumentEntry | None:
+    canonical = canonical_by(directory)
     data: Mapping[str, Any] = event.data
     if event.version.startswith("2."):
         business: Mapping[str, Any] = data["business"]
@@ -103,7 +115,8 @@ def _document(event: Event, recipients: tuple[str, ...], canonical: Canonical) -
         digests = [each["sha256"] for each in data.get("files", ())]
     else:
         return None
-    issuer, written = canonical(organ), data["documentId"]
+    written = data["documentId"]
+    issuer = _issuer(organ, written, directory, now)
     key = document_key(written, canonical)
     concerned: tuple[str, ...] = ()
     if kind != "new":
@@ -143,22 +156,26 @@ def _status(event: Event, recipients: tuple[str, ...], directory: Directory, now
         return None
     about: Mapping[str, Any] = data["responseFor"]
     written = about.get("documentId") or ""
-    reporter = canonical(data["from"]["organId"])
+    teller = canonical(data["from"]["organId"])
     organ = about.get("organId") or issuer_in(written)
-    issuer = canonical(organ) if organ else next(iter(recipients), "")
+    issuer = _issuer(organ, written, directory, now) if organ else next(iter(recipients), "")
+    reporter = _living(teller, directory, now)
     if code in REPORTED_BY_SENDER:  # the other way round: the issuer tells a receiver
-        issuer = reporter
+        issuer = reporter = _issuer(teller, written, directory, now)
+    elif teller == issuer:
+        reporter = issuer
     day, number = about.get("promulgationDate"), about.get("code")
     return DocumentEntry(
         kind="status",
         key=document_key(written, canonical) if written else made_key(issuer, day, number, canonical),
         issuer=issuer,
         # Whose code was closed reports as its successor, to which documents go by now.
-        reporter=reporter if reporter == issuer else _living(reporter, directory, now),
+        reporter=reporter,
         recipients=recipients,
         code=code,
         said_at=parse_moment(timestamp),
         issued_on=day,
         document=written or (number or ""),
         earlier=earlier,
+        stands_for=directory.naming.selves(teller, day_of(now)),
     )
