@@ -182,8 +182,8 @@ class Desk:
 
 
 async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait, in real time and for at most five seconds, until something that runs beside the test has come about."""
-    for _ in range(1000):
+    """Wait, in real time and for at most half a minute, until something that runs beside the test has come about."""
+    for _ in range(6000):
         if await is_so():
             return
         await asyncio.sleep(0.005)
