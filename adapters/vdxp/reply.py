@@ -19,6 +19,8 @@ from gateway.core.content import PIECE, Content, Sink
 #: One value that is held in memory: a row, a message (characters).
 _LONGEST_VALUE: Final = 1 << 20
 _MOST_MEMBERS: Final = 100
+#: Rows of a list, whatever they are.
+_MOST_ROWS: Final = 1_000_000
 _BLANKS: Final = " \t\r\n"
 _ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 
@@ -99,6 +101,8 @@ def _rows(text: _Text, on_row: Callable[[dict[str, Any]], None]) -> int:
     while True:
         row = text.value()
         count += 1
+        if count > _MOST_ROWS:
+            raise NotAReply
         if isinstance(row, dict):
             on_row(row)
         if text.peek() != ",":

@@ -110,6 +110,15 @@ def test_an_answer_that_breaks_off_is_no_answer(cut: int) -> None:
         read(raw[:-cut], on_row=lambda _: None)
 
 
+def test_rows_that_are_nothing_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.vdxp.reply._MOST_ROWS", 1000)
+    kept: list[Any] = []
+    assert read(told(data=[1] * 1000), on_row=kept.append).rows == 1000
+    with pytest.raises(NotAReply):
+        read(told(data=[1] * 1001), on_row=kept.append)
+    assert kept == []
+
+
 def test_a_row_without_an_end_fills_no_memory() -> None:
     raw = b'{"data":[{"a":"' + b"x" * (8 << 20)
     with pytest.raises(NotAReply):
