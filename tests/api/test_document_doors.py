@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,22 @@ async def test_any_spelling_of_the_id_finds_it(hall: Hall) -> None:
     await send(hall)
 
     assert (await view(hall, document=" H33.05, 2026-11-23 , 1/stc-vp "))["document"] == ID
+
+
+async def test_who_stands_in_the_place_of_a_closed_agency_sees_what_that_one_saw(hall: Hall) -> None:
+    await send(hall)
+    query = {"issuer": "H33.05", "document": ID}
+    heir = await hall.token("H33.20/dms")
+    (await hall.get("/v1/documents", token=heir, params=query)).problem("not-found", 404)
+
+    for closed, agencies in (("H33.16", ["H33.16"]), ("H33.05", ["H33.16", "H33.30"])):
+        agency = hall.town.directory.agencies[closed]
+        hall.town.enrol(replace(agency, closed=date(2025, 7, 1), successor="H33.20"))
+
+        seen = await view(hall, "H33.20/dms")
+
+        assert [each["agency"] for each in seen["recipients"]] == agencies
+        assert seen["issues"][0]["recipients"] == agencies
 
 
 @pytest.mark.parametrize(

@@ -222,12 +222,12 @@ def test_a_document_to_a_thousand_agencies_is_seen_at_once() -> None:
 def test_a_recipient_sees_its_own_part_alone() -> None:
     view = seen(issued(), issued("recall", at=9.0, to=(OTHER,)), told("03"), told("02", by=OTHER))
 
-    assert view.for_agency(ISSUER) == view
-    mine = view.for_agency(ONE)
+    assert view.for_agency(frozenset({ISSUER})) == view
+    mine = view.for_agency(frozenset({ONE}))
     assert mine is not None
     assert [each.agency for each in mine.recipients] == [ONE]
     assert [(each.kind, each.recipients) for each in mine.issues] == [("new", (ONE,))]
-    assert view.for_agency("H33.99") is None
+    assert view.for_agency(frozenset({"H33.99"})) is None
 
 
 # --------------------------------------------------------------------------------------------------------- any order

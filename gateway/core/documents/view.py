@@ -94,17 +94,20 @@ class DocumentView:
         kinds = {each.standing for each in self.recipients if each.agency in sent_to}
         return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "in-force"
 
-    def for_agency(self, agency: str) -> DocumentView | None:
-        """What an agency may see: its issuer all, any other its own part; None where it has none."""
-        if agency == self.issuer:
+    def for_agency(self, codes: frozenset[str]) -> DocumentView | None:
+        """What an agency may see: its issuer all, any other its own part; None where it has none.
+
+        ``codes``: its own, and those of the closed agencies in whose place it stands.
+        """
+        if self.issuer in codes:
             return self
-        mine = tuple(each for each in self.recipients if each.agency == agency)
+        mine = tuple(each for each in self.recipients if each.agency in codes)
         if not mine:
             return None
         issues = tuple(
-            Issue(each.kind, each.key, each.message, each.accepted_at, (agency,))
+            Issue(each.kind, each.key, each.message, each.accepted_at, to)
             for each in self.issues
-            if agency in each.recipients
+            if (to := tuple(code for code in each.recipients if code in codes))
         )
         return DocumentView(self.key, self.issuer, self.document, self.is_known, self.issued_on, issues, mine)
 
