@@ -6,13 +6,13 @@ by its receiver, a loss by nobody: what is not sure counts as not sent.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from gateway.core.edxml.values import DocumentMessage, StatusMessage
+from gateway.core.letters import composed
 from gateway.core.moments import VIET_NAM, parse_moment
 
 #: Clocks differ, and a message is stamped before it is sent (seconds).
@@ -123,7 +123,7 @@ def moment_of(text: Any) -> float | None:
 
 
 def _plain(text: str) -> str:
-    return "".join(unicodedata.normalize("NFC", text).casefold().split())
+    return "".join(composed(text).casefold().split())
 
 
 def _is_notation(shown: str, meant: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ from typing import Any, Final
 from gateway.core.agency_list import LEVELS, MAX_ENTRIES, AgencyList, Entry
 from gateway.core.codes import is_code
 from gateway.core.faults import Text
+from gateway.core.letters import composed
 
 #: Bytes of a CSV file at most.
 MAX_CSV: Final = 64 * 2**20
@@ -167,7 +167,7 @@ def _entry(said: Mapping[str, Any], via: str | None) -> Entry:
     code = _code(said, "code")
     if code is None:
         raise _Mistake("thiếu mã (code)", "there is no code")
-    name = unicodedata.normalize("NFC", " ".join(_text(said, "name").split()))
+    name = composed(" ".join(_text(said, "name").split()))
     if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
         raise _Mistake(f"{code}: tên trống, quá {_MAX_NAME} ký tự hoặc có ký tự lạ",
                        f"{code}: the name is empty, over {_MAX_NAME} characters or has odd ones")  # fmt: skip

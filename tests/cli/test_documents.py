@@ -17,8 +17,8 @@ from gateway.store.sqlite.documents import register_of
 from gateway.store.sqlite.ledger import SqliteLedger
 from tests.build import MORNING, an_audit_row
 from tests.cli.desk import Ended, lgsp
-from tests.conformance.test_documents import ISSUER, KEY, ONE, OTHER, a_document, a_status, owed
 from tests.province import a_province
+from tests.registered import ISSUER, KEY, ONE, OTHER, a_document, a_status, owed
 
 Lgsp = Callable[..., Ended]
 

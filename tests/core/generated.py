@@ -17,6 +17,7 @@ JSON = st.recursive(
 )
 _LETTERS = st.text("/ -.,~0179aAĐđệ\u0302\u3042😀\n", max_size=12)
 _PATTERNS = {
+    "^[a-z0-9][a-z0-9-]*$": st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     "^[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64),
     "^sha-256:[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64).map("sha-256:".__add__),
 }

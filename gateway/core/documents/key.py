@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Final
-from unicodedata import is_normalized, normalize
+from unicodedata import is_normalized
 
 from gateway.core.edxml.dates import read_date
 from gateway.core.edxml.identifiers import official_id, parse_official
+from gateway.core.letters import composed
 
 #: From a code as it is written to the canonical code of the agency; what is not known stands as written.
 Canonical = Callable[[str], str]
@@ -59,14 +60,14 @@ def issuer_in(written: str) -> str | None:
 def plain_text(text: str) -> str:
     """A text as two senders of the same document may both be taken to have meant it: NFC, one blank for several."""
     if not text.isascii() and not is_normalized("NFC", text):
-        text = normalize("NFC", text)
+        text = composed(text)
     # Most texts are as they should be, and looking is cheaper than mending.
     is_odd = "  " in text or "\n" in text or "\t" in text or "\u00a0" in text or text[:1] == " " or text[-1:] == " "
     return " ".join(text.split()) if is_odd else text
 
 
 def _folded(text: str) -> str:
-    return text.upper() if text.isascii() else normalize("NFC", text.upper())
+    return text.upper() if text.isascii() else composed(text.upper())
 
 
 def _without_blanks(text: str) -> str:
