@@ -291,7 +291,10 @@ class Kit:
     def _trouble(self, answer: Answer) -> TransientFailure:
         wish = answer.retry_after(self.context.now())
         what = "is no JSON object" if answer.is_success else "is no success"
-        return TransientFailure(f"the answer ({answer.status}) {what}", answer.status, wish)
+        # Nobody answers there as the kit does: waiting does not mend a wrong address.
+        is_elsewhere = answer.is_success or answer.status in {301, 302, 303, 307, 308, 404, 405}
+        act = "; the operator of the bus must check settings.url, or ask the axis' operator" if is_elsewhere else ""
+        return TransientFailure(f"the answer ({answer.status}) {what}{act}", answer.status, wish)
 
     def _credentials_refused(self, answer: Answer) -> TransientFailure:
         """Tell the operator aloud, and show the same credentials again only after a rest."""

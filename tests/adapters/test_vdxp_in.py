@@ -269,6 +269,20 @@ async def test_a_receiver_with_an_id_of_its_own_is_settled_by_itself(desk: Desk)
     assert states(desk) == ["done", "initial"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "is_told"), [(Fault("http", 404), True), (Fault("html"), True), (Fault("http", 503), False)]
+)
+async def test_where_nobody_answers_as_the_kit_does_it_says_who_must_look_at_the_address(
+    desk: Desk, fault: Fault, is_told: bool
+) -> None:
+    desk.faults.script["getReceivedEdocList"] = [fault, fault]
+
+    with pytest.raises(TransientFailure) as failure:
+        await desk.adapter.collect(10)
+
+    assert ("the operator of the bus must check settings.url" in str(failure.value)) is is_told
+
+
 @pytest.mark.parametrize("fault", [Fault("lost-reply"), Fault("code", "20"), Fault("html"), Fault("reset")])
 async def test_where_the_axis_cannot_be_told_the_item_comes_again(desk: Desk, fault: Fault) -> None:
     desk.axis.put(a_letter(100), "G22")
