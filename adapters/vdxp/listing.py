@@ -133,7 +133,8 @@ class Listing:
     def relisted(self) -> list[str]:
         """Documents that are listed although all their items were settled: the axis has not heard, or forgot."""
         ids = dict.fromkeys(item.doc_id for item in self._items.values())
-        return [doc_id for doc_id in ids if self._is_settled(doc_id)]
+        open_ = {item.doc_id for token, item in self._items.items() if token not in self._verdicts}
+        return [doc_id for doc_id in ids if doc_id not in open_]
 
     def told(self, doc_id: str) -> None:
         """The axis knows what became of the document."""
