@@ -23,10 +23,14 @@ from gateway.core.documents.inward import (
     to_status,
     warnings_of,
 )
+from gateway.core.documents.item import Sender, collected
 from gateway.core.documents.outward import from_document_1_0, from_document_2_0, from_status
+from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import (
     Attachment,
+    Business,
+    BusinessType,
     Code,
     DocumentMessage,
     Organization,
@@ -37,6 +41,7 @@ from gateway.core.edxml.values import (
     Unwritable,
 )
 from gateway.core.edxml.write import write
+from gateway.core.handover import Collected
 from tests.core.generated import documents as data_of
 from tests.core.test_edxml_write import documents, reports
 
@@ -280,3 +285,20 @@ def test_a_good_message_with_a_byte_changed_is_taken_or_refused_by_name(data: st
     except Unreadable as refusal:
         outcome = refusal.name
     assert outcome
+
+
+@pytest.mark.parametrize(("kind", "subject"), [("recall", "D7"), ("update", "D7"), ("replace", "D8"), ("new", "D8")])
+def test_a_change_never_overtakes_what_it_changes(kind: BusinessType, subject: str) -> None:
+    message = DocumentMessage(
+        sender=Organization("H33.05"),
+        recipients=(Organization("H33.16"),),
+        subject="V/v",
+        document_id="D8",
+        business=Business(type=kind, document_id=None if kind == "new" else "D7"),
+        attachments=(Attachment("1", "a.pdf", InMemory(b"%PDF-1.4\n%%EOF\n")),),
+    )
+    sender = Sender("H33.05/dms", is_declared=True, limits=Limits())
+    item = collected(InMemory(write(message)), name="8.edxml", token="8", sender=sender, now=1_795_395_600.0)
+    assert isinstance(item, Collected)
+    assert item.event["subject"] == subject
+    assert item.event["data"]["documentId"] == "D8"

@@ -106,7 +106,11 @@ def message_id(system: str, sha256: str, identity: str | None = None) -> str:
 
 
 def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any] | None, received: str) -> dict[str, Any]:
-    """What of the event follows from the kind of message; a conversation is named after its first document."""
+    """What of the event follows from the kind of message; a conversation is named after its first document.
+
+    A recall or an update has the subject of what it recalls or updates, whatever number it bears itself: the subject
+    is the unit of order, and it must not overtake that.
+    """
     if isinstance(message, StatusMessage):
         about = answered_id(message)[:_LONGEST_SUBJECT]
         return {
@@ -118,10 +122,11 @@ def _members(message: DocumentMessage | StatusMessage, raw: Mapping[str, Any] | 
         }
     own = document_id_of(message)
     concerned = own if message.business.type == "new" else message.business.document_id or own
+    subject = own if message.business.type == "replace" else concerned
     return {
         "type": DOCUMENT,
         "dataschema": dataschema_of(DOCUMENT, DOCUMENT_VERSION),
-        "subject": own[:_LONGEST_SUBJECT],
+        "subject": subject[:_LONGEST_SUBJECT],
         "correlationid": concerned[:_LONGEST_SUBJECT],
         "priority": envelope_priority(message.other.priority),
         "data": to_document(message, raw),
