@@ -56,7 +56,11 @@ def load_kind(name: str, folders: Iterable[Path]) -> ModuleType:
             )
         module = importlib.util.module_from_spec(spec)
         sys.modules[own] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[own]  # else the half of it would be taken for the whole the next time
+            raise
     return sys.modules[own]
 
 
@@ -78,16 +82,31 @@ class Tongues:
 
     def is_pushed(self, system: System) -> bool:
         """Whether the bus delivers to this system by itself."""
-        return getattr(self.kind(system.adapter), "MODE", "push") == "push"
+        kind = self._kind_of(system)
+        return kind is None or getattr(kind, "MODE", "push") == "push"
 
     def collects(self, system: System) -> bool:
         """Whether the bus must fetch from this system."""
-        return bool(getattr(self.kind(system.adapter), "COLLECTS", False))
+        kind = self._kind_of(system)
+        return kind is None or bool(getattr(kind, "COLLECTS", False))
 
     def lists_agencies(self, system: System) -> bool:
         """Whether this system's adapter can fetch a list of agencies (``fetch_agencies``)."""
-        kind = vars(self.kind(system.adapter)).values()
-        return any(isinstance(each, type) and hasattr(each, "fetch_agencies") for each in kind)
+        kind = self._kind_of(system)
+        if kind is None:
+            return True
+        return any(isinstance(each, type) and hasattr(each, "fetch_agencies") for each in vars(kind).values())
+
+    def _kind_of(self, system: System) -> ModuleType | None:
+        """The module of its adapter; None where it cannot be loaded (any more).
+
+        Such a system counts as one that does everything: whoever then opens its adapter fails with this system alone,
+        says why, and leaves it alone for a while. The others of the same round go on.
+        """
+        try:
+            return self.kind(system.adapter)
+        except Exception:  # noqa: BLE001 - a province's own adapter may fail in any way
+            return None
 
     def pulling(self) -> frozenset[str]:
         """Names of built-in adapters whose recipients fetch for themselves."""
