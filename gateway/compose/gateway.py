@@ -64,7 +64,9 @@ class Gateway(Steps):
     siblings: Siblings = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _runner: web.AppRunner | None = None
+    #: The files behind the law in force, and what was told of younger ones that cannot be read.
     _law_stamp: tuple[tuple[str, int, int], ...] = ()
+    _law_trouble: tuple[tuple[tuple[str, int, int], ...], str] | None = None
 
     def __post_init__(self) -> None:
         """Raises Misconfigured where the broker's URL cannot be used."""
@@ -239,14 +241,18 @@ class Gateway(Steps):
         folders = self.settings.law_folders
         stamp = await asyncio.to_thread(stamp_of, folders)
         if stamp == self._law_stamp:
+            self._law_trouble = None
             return
-        self._law_stamp = stamp
         try:
             self.law = await asyncio.to_thread(read_law, folders, self.settings.folder)
         except Misconfigured as error:
-            log.error("law.unreadable", detail=str(error))  # noqa: TRY400 - told by its words
-        else:
-            log.info("law.changed", files=len(stamp))
+            # Told once, and read again at each look: what cannot be opened now may be later, and looks as it did then.
+            if (stamp, str(error)) != self._law_trouble:
+                self._law_trouble = (stamp, str(error))
+                log.error("law.unreadable", detail=str(error))  # noqa: TRY400 - told by its words
+            return
+        self._law_stamp, self._law_trouble = stamp, None
+        log.info("law.changed", files=len(stamp))
 
     async def _look_at_registry(self) -> None:
         if await self.ledger.registry_version() != self.picture.directory.version:

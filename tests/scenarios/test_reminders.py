@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
 from gateway.client.identity import find_files, read_signer
 from gateway.client.message import assertion, make_event, new_id
 from gateway.compose import Gateway, running
 from gateway.config.settings import read_settings
 from gateway.core.envelope import seal
+from gateway.core.faults import Misconfigured, Text
 from gateway.core.jws import split
+from gateway.core.law.rules import Law
 from gateway.core.moments import VIET_NAM
 from gateway.core.strictjson import parse_strict
 from gateway.relay.clock import SystemClock
@@ -183,6 +187,35 @@ async def test_a_day_off_that_staff_write_into_a_file_is_in_force_without_a_rest
     file.unlink()
     await gateway.look_at_law()
     assert await gateway.remind.once() == 1
+
+
+UNREADABLE = Misconfigured("law/2026.toml", Text("không đọc được", "cannot be read"), Text("cấp quyền", "let it be"))
+
+
+@pytest.mark.parametrize("trouble", [OSError("a disk that coughs"), UNREADABLE])
+async def test_rules_that_cannot_be_opened_at_one_look_are_taken_at_a_later_one(
+    agencies: Agencies, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, file = agencies.gateway, agencies.folder / "law" / "2026.toml"
+    file.parent.mkdir(exist_ok=True)
+    shown = await asyncio.to_thread(lgsp, "-C", agencies.folder, "calendar", "show", "2026", "--toml")
+    off = '    { day = 2026-11-30, name = "Nghỉ bão" },\n]\nworking = ['
+    file.write_text(shown.out.replace("]\nworking = [", off), "utf-8")
+
+    def coughs(*_: object) -> Law:
+        raise trouble
+
+    before = gateway.law
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
+        patched.setattr("gateway.compose.gateway.read_law", coughs)
+        for _ in range(3):
+            with contextlib.suppress(OSError):  # told by whoever does it again and again
+                await gateway.look_at_law()
+    assert gateway.law is before
+    assert len([each for each in logs if each["event"] == "law.unreadable"]) == isinstance(trouble, Misconfigured)
+
+    await gateway.look_at_law()
+    assert not gateway.law.calendar.is_working_day(date(2026, 11, 30))
 
 
 async def test_a_word_in_a_document_raises_an_alarm_in_the_journal_and_the_document_goes_on(agencies: Agencies) -> None:
