@@ -13,14 +13,18 @@ from typing import Any
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.matching import (
     CHANGE_ANSWERS,
+    Brought,
+    Sent,
     Served,
     already_served,
     is_answered,
-    is_same,
+    lines_of,
     open_obligations,
+    place_of_note,
+    served_before,
 )
 from gateway.ports import NewMessage
-from gateway.store.entries import MATCHED, WAITING, codes_text, row_of
+from gateway.store.entries import MATCHED, WAITING, codes_text, notes_text, row_of
 
 #: A document: its key and its issuer.
 Name = tuple[str, str]
@@ -30,8 +34,9 @@ Name = tuple[str, str]
 class Wanted:
     """What has to be known before messages are kept; each list without doubles, in order."""
 
-    #: Documents that come: which statuses on them are there?
+    #: Documents that come. Which statuses are there on these, and on what those change that may come again?
     issued: tuple[Name, ...]
+    told: tuple[Name, ...]
     #: Documents that statuses report on: are they there, and what is owed for them? Those whose change is answered.
     reported: tuple[Name, ...]
     changed: tuple[Name, ...]
@@ -42,6 +47,7 @@ class Wanted:
     def of(cls, messages: Iterable[NewMessage]) -> Wanted | None:
         """None where no message speaks of a document."""
         issued: dict[Name, None] = {}
+        told: dict[Name, None] = {}
         reported: dict[Name, None] = {}
         changed: dict[Name, None] = {}
         second: dict[Name, None] = {}
@@ -55,12 +61,13 @@ class Wanted:
                 if any(code in CHANGE_ANSWERS for code, _ in entry.told):
                     changed[name] = None
             else:
-                issued[name] = None
+                issued[name] = told[name] = None
                 if new.unless_served:
                     second[name] = None
+                    told |= dict.fromkeys([(key, entry.issuer) for key in entry.concerned])
         if not issued and not reported:
             return None
-        return cls(tuple(issued), tuple(reported), tuple(changed), tuple(second))
+        return cls(tuple(issued), tuple(told), tuple(reported), tuple(changed), tuple(second))
 
     @property
     def every(self) -> tuple[Name, ...]:
@@ -83,10 +90,10 @@ class Lines:
     """The register as far as a batch of messages needs it, and the rows that follow from them."""
 
     #: What the tables say. Documents that are there; open duties by place, agency and name, with the line they are for;
-    #: lines of documents that may be the same as one that comes: source, systems, entry.
+    #: lines of documents that may be the same as one that comes, by place.
     known: set[Name] = field(default_factory=set)
     duties: dict[tuple[int, str, str], tuple[Obligation, DocumentEntry]] = field(default_factory=dict)
-    sent: list[tuple[str, Sequence[str], DocumentEntry]] = field(default_factory=list)
+    sent: dict[int, Sent] = field(default_factory=dict)
     _statuses: dict[Name, list[_Status]] = field(default_factory=dict)
     #: What is to be written.
     rows: list[list[Any]] = field(default_factory=list)
@@ -94,22 +101,29 @@ class Lines:
     owed: dict[tuple[int, str, str], Obligation] = field(default_factory=dict)
     closed: list[tuple[int, str, str]] = field(default_factory=list)
     taken_in: list[int] = field(default_factory=list)
+    noted: set[int] = field(default_factory=set)
 
     def there(self, place: int, parked: int, entry: DocumentEntry) -> None:
         """A status that the tables hold."""
         self._statuses.setdefault((entry.key, entry.issuer), []).append(_Status(entry, parked, place))
 
     def served(self, new: NewMessage) -> Served | None:
-        """Who was served before, where for that the message must not be kept."""
+        """Who was served before, where for that the message must not be kept; that it came is noted."""
         entry = new.entry
         if entry is None or not new.unless_served:
             return None
-        same = [(to, line.recipients) for source, to, line in self.sent if is_same(line, source, entry, new.source)]
-        before = Served(
-            frozenset(agency for _, agencies in same for agency in agencies),
-            frozenset(system for systems, _ in same for system in systems),
-        )
-        return before if already_served(entry, new.recipients, before) else None
+        same = lines_of(entry, self.sent.values())
+        item = Brought(new.source, new.key, entry.recipients, new.recipients)
+        names = [(key, entry.issuer) for key in (entry.key, *entry.concerned)]
+        statuses = [(each.place, each.entry) for name in names for each in self._statuses.get(name, ())]
+        before = served_before(item, entry, same, statuses)
+        if not already_served(entry, new.recipients, before):
+            return None
+        if (place := place_of_note(item, same)) is not None:
+            line = self.sent[place]
+            self.sent[place] = line._replace(again=(*line.again, item))
+            self.noted.add(place)
+        return before
 
     def keep(self, place: int, new: NewMessage) -> None:
         """The line of a message that is kept at ``place``, and what follows from it."""
@@ -120,11 +134,10 @@ class Lines:
         parked = WAITING if entry.is_status and name not in self.known else MATCHED
         self.rows.append([place, *row_of(entry), parked])
         if entry.is_status:
-            if name in self._statuses or parked:
-                self._statuses.setdefault(name, []).append(_Status(entry, parked, place, len(self.rows) - 1))
+            self._statuses.setdefault(name, []).append(_Status(entry, parked, place, len(self.rows) - 1))
             self._answer(entry)
             return
-        self.sent.append((new.source, new.recipients, entry))
+        self.sent[place] = Sent(place, entry, Brought(new.source, new.key, entry.recipients, new.recipients))
         self.known.add(name)
         if entry.concerned:
             self.changes += [(key, place) for key in entry.concerned]
@@ -151,6 +164,10 @@ class Lines:
                 self.taken_in.append(each.place)
             else:
                 self.rows[each.at][-1] = MATCHED
+
+    def note_rows(self) -> list[tuple[str, int]]:
+        """What is noted with lines now: all their notes, and the place."""
+        return [(notes_text(self.sent[place].again), place) for place in sorted(self.noted)]
 
     def duty_rows(self) -> list[tuple[Any, ...]]:
         """Rows of new duties: place, agency, name, codes, due, level, next."""

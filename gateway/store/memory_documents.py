@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.core.documents.entry import DocumentEntry
-from gateway.core.documents.matching import Served, already_served, is_answered, is_same, open_obligations
+from gateway.core.documents.matching import (
+    Brought,
+    Sent,
+    Served,
+    already_served,
+    is_answered,
+    lines_of,
+    open_obligations,
+    place_of_note,
+    served_before,
+)
 from gateway.ports import AuditRow, Ledger, NewMessage
 from gateway.ports.documents import Duty, Registered
 
@@ -23,6 +33,8 @@ class Lines:
     given_up: set[str] = field(default_factory=set)
     #: (message, agency, name) -> the duty and the codes that answer it.
     duties: dict[tuple[str, str, str], tuple[Duty, tuple[str, ...]]] = field(default_factory=dict)
+    #: place -> items that came by a second way and were not kept.
+    again: dict[int, tuple[Brought, ...]] = field(default_factory=dict)
     _last: int = 0
 
     def keep(self, new: NewMessage) -> Served | None:
@@ -30,14 +42,8 @@ class Lines:
         entry = new.entry
         if entry is None:
             return None
-        if new.unless_served:
-            same = [line for line in self.lines.values() if is_same(line.entry, line.source, entry, new.source)]
-            before = Served(
-                frozenset(agency for line in same for agency in line.entry.recipients),
-                frozenset(system for line in same for system in line.systems),
-            )
-            if already_served(entry, new.recipients, before):
-                return before
+        if new.unless_served and (before := self._served(new, entry)) is not None:
+            return before
         about = list(self.about(entry.key, entry.issuer))
         is_parked = entry.is_status and all(line.entry.is_status for line in about)
         self._last += 1
@@ -48,6 +54,21 @@ class Lines:
         else:
             self._owe(line, [each for each in about if each.entry.is_status])
         return None
+
+    def _served(self, new: NewMessage, entry: DocumentEntry) -> Served | None:
+        same = lines_of(entry, [self._sent(line) for line in self.lines.values()])
+        item = Brought(new.source, new.key, entry.recipients, new.recipients)
+        statuses = [(line.place, line.entry) for line in self.lines.values() if line.entry.is_status]
+        before = served_before(item, entry, same, statuses)
+        if not already_served(entry, new.recipients, before):
+            return None
+        if (place := place_of_note(item, same)) is not None:
+            self.again[place] = (*self.again.get(place, ()), item)
+        return before
+
+    def _sent(self, line: Registered) -> Sent:
+        first = Brought(line.source, line.message, line.entry.recipients, line.systems)
+        return Sent(line.place, line.entry, first, self.again.get(line.place, ()))
 
     def about(self, key: str, issuer: str) -> Iterator[Registered]:
         """Lines with this key."""
@@ -73,7 +94,8 @@ class Lines:
 
     def forget(self, message: str) -> None:
         """Retention: the message's line goes, and what is owed for it."""
-        self.lines.pop(message, None)
+        if (line := self.lines.pop(message, None)) is not None:
+            self.again.pop(line.place, None)
         self.given_up.discard(message)
         self.duties = {id_: kept for id_, kept in self.duties.items() if id_[0] != message}
 

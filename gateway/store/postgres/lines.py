@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.core.documents.entry import Obligation
 from gateway.ports import NewMessage
-from gateway.store.entries import COLUMNS, ISSUED, WIDTH, entry_of
+from gateway.store.entries import COLUMNS, ISSUED, KNOWN, WIDTH, entry_of, sent_of
 from gateway.store.lines import Lines, Name, Wanted
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.rows import arrays, columns, names_of
@@ -25,7 +25,7 @@ _NAMED: Final = f"{_NAMES} CROSS JOIN LATERAL (SELECT * FROM documents d WHERE d
 _STATUSES: Final = f"SELECT {_OF_LINE}, l.message_seq, l.parked FROM {_NAMED} AND d.kind = 'status') l"
 _KNOWN: Final = f"""
 SELECT n.key, n.issuer FROM {_NAMES} CROSS JOIN LATERAL
-  (SELECT FROM documents d WHERE d.key = n.key AND d.issuer = n.issuer AND d.{ISSUED} LIMIT 1) AS is_there
+  (SELECT FROM documents d WHERE d.key = n.key AND d.issuer = n.issuer AND d.{KNOWN} LIMIT 1) AS is_there
 """
 _DUTY: Final = f"{_OF_LINE}, o.message_seq, o.agency, o.name, o.answered_by, o.due"
 _OPEN: Final = "CROSS JOIN LATERAL (SELECT * FROM duties u WHERE u.message_seq = l.message_seq) o"
@@ -35,12 +35,12 @@ _DUTIES_OF_CHANGES: Final = (
     f" JOIN documents d ON d.message_seq = c.message_seq WHERE c.key = n.key AND d.issuer = n.issuer) l {_OPEN}"
 )
 _SENT: Final = (
-    f"SELECT {_OF_LINE}, i.source, i.recipients FROM {_NAMED} AND d.{ISSUED}) l"
+    f"SELECT {_OF_LINE}, l.message_seq, i.source, i.key::text, l.again, i.recipients FROM {_NAMED} AND d.{ISSUED}) l"
     " JOIN messages m ON m.seq = l.message_seq JOIN ids i ON i.key = m.key"
 )
 _TYPES: Final = (
     "int8", "text", "text", "text", "text", "text", "text", "text", "float8", "text", "text", "text", "text", "text",
-    "int2",
+    "int2", "int2",
 )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ async def begun(connection: Connection, messages: Iterable[NewMessage]) -> Lines
     if wanted is None:
         return None
     lines = Lines()
-    if wanted.issued:
-        for row in await connection.fetch(_STATUSES, *_columns(wanted.issued)):
+    if wanted.told:
+        for row in await connection.fetch(_STATUSES, *_columns(wanted.told)):
             lines.there(row[WIDTH], row[WIDTH + 1], entry_of(tuple(row)))
     if wanted.reported:
         names = _columns(wanted.reported)
@@ -61,7 +61,7 @@ async def begun(connection: Connection, messages: Iterable[NewMessage]) -> Lines
         _learn_duties(lines, await connection.fetch(_DUTIES_OF_CHANGES, *_columns(wanted.changed)))
     if wanted.second:
         for row in await connection.fetch(_SENT, *_columns(wanted.second)):
-            lines.sent.append((row[WIDTH], names_of(row[WIDTH + 1]), entry_of(tuple(row))))
+            lines.sent[row[WIDTH]] = sent_of(tuple(row), names_of(row[WIDTH + 4]))
     return lines
 
 
@@ -93,6 +93,12 @@ async def write(connection: Connection, lines: Lines) -> None:
             "INSERT INTO duties (message_seq, agency, name, answered_by, due, level, next_at) SELECT * FROM"
             f" unnest({arrays(['int8', 'text', 'text', 'text', 'float8', 'int4', 'float8'])})",
             *columns(duties, 7),
+        )
+    if notes := lines.note_rows():
+        await connection.execute(
+            "UPDATE documents d SET again = n.again FROM unnest($1::text[], $2::int8[]) AS n (again, seq)"
+            " WHERE d.message_seq = n.seq",
+            *columns(notes, 2),
         )
     if lines.taken_in:
         await connection.execute(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gateway.core.documents.entry import Obligation
 from gateway.ports import NewMessage
-from gateway.store.entries import COLUMNS, ISSUED, WIDTH, entry_of
+from gateway.store.entries import COLUMNS, ISSUED, KNOWN, WIDTH, entry_of, sent_of
 from gateway.store.lines import Lines, Wanted
 from gateway.store.sqlite.rows import insert, names_of
 
@@ -20,7 +20,7 @@ _NAMED: Final = "json_each(?) n CROSS JOIN documents l ON l.key = n.value ->> 0 
 _STATUSES: Final = f"SELECT {_OF_LINE}, l.message_seq, l.parked FROM {_NAMED} AND l.kind = 'status'"
 _KNOWN: Final = f"""
 SELECT n.value ->> 0, n.value ->> 1 FROM json_each(?) n WHERE EXISTS (
-  SELECT 1 FROM documents WHERE key = n.value ->> 0 AND issuer = n.value ->> 1 AND {ISSUED})
+  SELECT 1 FROM documents WHERE key = n.value ->> 0 AND issuer = n.value ->> 1 AND {KNOWN})
 """
 _DUTY: Final = f"{_OF_LINE}, d.message_seq, d.agency, d.name, d.answered_by, d.due"
 _DUTIES: Final = f"SELECT {_DUTY} FROM {_NAMED} AND l.{ISSUED} CROSS JOIN duties d ON d.message_seq = l.message_seq"
@@ -30,7 +30,7 @@ _DUTIES_OF_CHANGES: Final = (
     " CROSS JOIN duties d ON d.message_seq = l.message_seq"
 )
 _SENT: Final = (
-    f"SELECT {_OF_LINE}, m.source, m.recipients FROM {_NAMED} AND l.{ISSUED}"
+    f"SELECT {_OF_LINE}, l.message_seq, m.source, m.key, l.again, m.recipients FROM {_NAMED} AND l.{ISSUED}"
     " CROSS JOIN messages m ON m.seq = l.message_seq"
 )
 
@@ -41,8 +41,8 @@ def begun(connection: sqlite3.Connection, messages: Iterable[NewMessage]) -> Lin
     if wanted is None:
         return None
     lines = Lines()
-    if wanted.issued:
-        for row in connection.execute(_STATUSES, (json.dumps(wanted.issued),)):
+    if wanted.told:
+        for row in connection.execute(_STATUSES, (json.dumps(wanted.told),)):
             lines.there(row[WIDTH], row[WIDTH + 1], entry_of(row))
     if wanted.reported:
         names = json.dumps(wanted.reported)
@@ -52,7 +52,7 @@ def begun(connection: sqlite3.Connection, messages: Iterable[NewMessage]) -> Lin
         _learn_duties(lines, connection.execute(_DUTIES_OF_CHANGES, (json.dumps(wanted.changed),)))
     if wanted.second:
         for row in connection.execute(_SENT, (json.dumps(wanted.second),)):
-            lines.sent.append((row[WIDTH], names_of(row[WIDTH + 1]), entry_of(row)))
+            lines.sent[row[WIDTH]] = sent_of(row, names_of(row[WIDTH + 4]))
     return lines
 
 
@@ -69,6 +69,7 @@ def write(connection: sqlite3.Connection, lines: Lines) -> None:
     insert(
         connection, "duties (message_seq, agency, name, answered_by, due, level, next_at)", lines.duty_rows()
     )  # fmt: skip
+    connection.executemany("UPDATE documents SET again = ? WHERE message_seq = ?", lines.note_rows())
     if lines.taken_in:
         connection.execute(
             "UPDATE documents SET parked = 0 WHERE message_seq IN (SELECT value FROM json_each(?))",
