@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.api import rights
 from gateway.api.body import json_answer
 from gateway.api.doors import DOORS, Operator
 from gateway.api.identity import caller_of
@@ -22,7 +23,9 @@ async def findings(request: web.Request) -> web.Response:
     sha256 = request.match_info["sha256"].lower()
     if not _SHA256.match(sha256):
         raise not_found()
-    if not isinstance(caller, Operator) and await doors.ledger.may_read_file(sha256, caller.name) is None:
+    if isinstance(caller, Operator):
+        await rights.looking(request)
+    elif await doors.ledger.may_read_file(sha256, caller.name) is None:
         raise not_found()
     found = await doors.inspect.of(sha256)
     if found is None:

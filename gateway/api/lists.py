@@ -49,6 +49,7 @@ async def one(request: web.Request) -> web.Response:
 async def decide(request: web.Request) -> web.Response:
     """Approve or reject a proposal, with a reason."""
     proposals = request.app[DOORS].proposals
+    await rights.looking(request)
     number = _number(request)
     body = await read_json_object(request)
     act = body.get("act")

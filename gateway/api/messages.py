@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from gateway.api import rights
 from gateway.api.body import json_answer
 from gateway.api.doors import DOORS, Operator
 from gateway.api.identity import Caller, caller_of
@@ -56,8 +57,10 @@ async def envelope(request: web.Request) -> web.Response:
 
 
 async def _visible(request: web.Request, caller: Caller) -> tuple[Record, tuple[RecordedDelivery, ...]]:
-    """The message and those of its deliveries that the caller may see; raises Rejected ``not-found``."""
+    """The message and those of its deliveries that the caller may see; raises Rejected ``forbidden``, ``not-found``."""
     doors = request.app[DOORS]
+    if isinstance(caller, Operator):
+        await rights.looking(request)
     key = request.match_info["id"].lower()
     record = await doors.ledger.find(key) if _UUID.match(key) else None
     if record is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.api.doors import Operator
 from gateway.core.findings import Looked, Signature
 from tests.api.hall import OPERATOR, Hall, conforms, open_hall
 from tests.town import document
@@ -66,6 +68,20 @@ async def test_for_anyone_else_there_is_no_such_file(hall: Hall) -> None:
     assert nonsense.problem("not-found", 404)
     (await hall.get(f"/v1/files/{sha256}/findings")).problem("unauthenticated", 401)
     (await hall.get(f"/v1/files/{'0' * 64}/findings", token=OPERATOR)).problem("not-found", 404)
+
+
+@pytest.mark.parametrize(
+    "door", ["/v1/files/{file}/findings", "/v1/messages/{message}", "/v1/messages/{message}/envelope"]
+)
+async def test_an_operator_whose_role_is_none_that_is_known_sees_nothing_and_that_is_on_record(
+    hall: Hall, door: str
+) -> None:
+    message, sha256 = await sent(hall)
+    visitor = {hashlib.sha256(OPERATOR.encode()).hexdigest(): Operator("Nguyễn Văn Mẫu", "visitor")}
+    object.__setattr__(hall.doors, "operators", lambda: visitor)
+    denied = await hall.get(door.format(file=sha256, message=message), token=OPERATOR)
+    denied.problem("forbidden", 403)
+    assert (await hall.town.journal("audit"))[-1]["audit"] == "operator.denied"
 
 
 async def test_a_message_without_files_says_nothing_of_files(hall: Hall) -> None:

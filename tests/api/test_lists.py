@@ -69,6 +69,12 @@ async def test_only_an_approver_decides_and_who_was_denied_is_on_record(hall: Ha
     (await decide(hall, act=act)).problem("illegal-state", 409)
 
 
+async def test_who_may_not_even_look_is_told_so_before_anything_of_the_request_is_read(hall: Hall) -> None:
+    for number in ("1", "x"):
+        path, token = f"/v1/operator/directory/proposals/{number}", await hall.token("H33.05/dms")
+        (await hall.ask("POST", path, token=token, data=b"[")).problem("forbidden", 403)
+
+
 async def test_a_decision_needs_an_act_and_a_reason(hall: Hall) -> None:
     (await decide(hall, act="drop")).problem("bad-request", 400)
     (await decide(hall, reason="  ")).problem("bad-request", 400)
