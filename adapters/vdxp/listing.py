@@ -77,6 +77,8 @@ class Listing:
     #: Seconds until an item that was offered and not settled is offered again.
     again_after: float
     _items: dict[str, Waiting] = field(default_factory=dict)
+    #: The same by document: told once all of one are settled.
+    _of_document: dict[str, list[Waiting]] = field(default_factory=dict)
     _rests: dict[str, tuple[int, float]] = field(default_factory=dict)
     _verdicts: OrderedDict[str, Verdict] = field(default_factory=OrderedDict)
 
@@ -84,6 +86,9 @@ class Listing:
         """What the axis lists now; documents before statuses, older before younger, each once."""
         order = sorted(items, key=lambda item: (_KINDS.index(item.kind), item.listed))
         self._items = {item.token: item for item in order}
+        self._of_document = {}
+        for item in self._items.values():
+            self._of_document.setdefault(item.doc_id, []).append(item)
         self._rests = {token: rest for token, rest in self._rests.items() if token in self._items}
 
     def of(self, kind: str) -> list[Waiting]:
@@ -115,7 +120,7 @@ class Listing:
 
     def knows(self, doc_id: str) -> bool:
         """Whether the document is listed."""
-        return any(item.doc_id == doc_id for item in self._items.values())
+        return doc_id in self._of_document
 
     def settle(self, token: str, verdict: Verdict) -> bool:
         """Keep what became of an item; whether all items of its document are settled by that."""
@@ -132,19 +137,18 @@ class Listing:
 
     def relisted(self) -> list[str]:
         """Documents that are listed although all their items were settled: the axis has not heard, or forgot."""
-        ids = dict.fromkeys(item.doc_id for item in self._items.values())
-        open_ = {item.doc_id for token, item in self._items.items() if token not in self._verdicts}
-        return [doc_id for doc_id in ids if doc_id not in open_]
+        return [doc_id for doc_id in self._of_document if self._is_settled(doc_id)]
 
     def told(self, doc_id: str) -> None:
         """The axis knows what became of the document."""
-        self._items = {token: item for token, item in self._items.items() if item.doc_id != doc_id}
+        for item in self._of_document.pop(doc_id, ()):
+            del self._items[item.token]
 
     def verdict(self, doc_id: str) -> tuple[str, list[tuple[str, str, Text]]]:
         """``done`` where one of our agencies took the document, else ``fail``; and each refusal with its receiver."""
-        verdicts = {item.receiver: self._verdicts[item.token] for item in self._items.values() if item.doc_id == doc_id}
+        verdicts = {item.receiver: self._verdicts[item.token] for item in self._of_document.get(doc_id, ())}
         refusals = [(receiver, *each) for receiver, each in verdicts.items() if each is not None]
         return ("fail" if refusals and len(refusals) == len(verdicts) else "done"), refusals
 
     def _is_settled(self, doc_id: str) -> bool:
-        return all(item.token in self._verdicts for item in self._items.values() if item.doc_id == doc_id)
+        return all(item.token in self._verdicts for item in self._of_document.get(doc_id, ()))
