@@ -53,6 +53,8 @@ EVENTS: Final[dict[str, str]] = {
     "item.known": "something fetched is a document that all it is for were sent before, by another way",
     "status.unmatched": "a status has waited too long for the document that it reports on; nobody waits any longer",
     "collect.failed": "a system that cannot send could not be asked",
+    "collect.silent": "a system that cannot send could not be asked for 15 minutes; again each day while that lasts",
+    "collect.back": "a system of which collect.silent told can be asked again",
     "axis.credentials-refused": "the document axis refuses our own id or secret: nothing goes either way until mended",
     "axis.item-left": "something the document axis lists could not be fetched or settled, and is tried again later",
     "adapter.failed": "an adapter raised something it should not have",
@@ -257,6 +259,12 @@ FAILURES: Final = Gauge(
     "lgsp_failures",
     "Deliveries that are dead, stuck (also: not fetched for long) or held, by the largest groups; see lgsp failed",
     ["recipient", "contract", "kind", "error"],
+    registry=REGISTRY,
+)
+UNCOLLECTED: Final = Gauge(
+    "lgsp_uncollected_seconds",
+    "Seconds for which a system that the bus collects from could not be asked; absent where it can",
+    ["system"],
     registry=REGISTRY,
 )
 WORDS: Final = Counter(

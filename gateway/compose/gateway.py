@@ -158,7 +158,7 @@ class Gateway(Steps):
             (_WATCH_EVERY, self.watch.once),
             (_REGISTRY_EVERY, self._look_at_registry),
             (_UPLOADS_EVERY, self._leading(self.uploads.sweep)),
-            (_COLLECT_EVERY, self._leading(self.collect.rounds)),
+            (_COLLECT_EVERY, self.collect.rounds),
             (_UNMATCHED_EVERY, self._leading(self.unmatched.once)),
             (_RETIRE_EVERY, self.retire.once),
             (_REMIND_EVERY, self._leading(self.remind.once)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-import gateway
 from gateway.compose.asked import operations_on, requests_on
 from gateway.compose.choices import agency_lists_of, open_broker, peers_of, register_of, retention_of
+from gateway.compose.handouts import handed_out
 from gateway.compose.inspection import inspect_on
 from gateway.compose.picture import Picture
 from gateway.config.law import read_law
@@ -123,7 +123,7 @@ class Steps:
         )  # fmt: skip
         self.collect = Collect(
             ledger, self.spool, SecondWay(self.accept, directory), directory, self.tongues.of, self.tongues.collects,
-            clock, settings.file_limit, self.inspect,
+            clock, settings.file_limit, self.inspect, self.company.leads,
         )  # fmt: skip
         report = Report(ledger, self.accept, directory, clock)
         self.sweep = Sweep(
@@ -161,26 +161,12 @@ class Steps:
         return owed(self.law, self.picture.directory, entry, event, now)
 
     def _context(self, system: System) -> AdapterContext:
-        folder = self.settings.folder
-        return AdapterContext(
-            system=system,
-            settings=system.settings,
-            folder=folder,
-            user_agent=f"lgsp/{gateway.__version__}",
-            webhook_signer=self.keyring.webhook,
-            read_secret=lambda path: (folder / path).read_bytes(),
-            open_file=self.spool.open,
-            own_addresses=frozenset({(_as_address(self.settings.host), self.port or self.settings.port)}),
-            now=self.clock.now,
-            broker_url=self.settings.broker_whereabouts,
-            new_sink=self.scratch.sink,
-        )
+        return handed_out(
+            system, self.settings, self.keyring, now=self.clock.now, open_file=self.spool.open,
+            new_sink=self.scratch.sink, port=self.port,
+        )  # fmt: skip
 
     def _pushed(self) -> list[str]:
         """Systems to which the bus delivers by itself."""
         systems = self.picture.directory.systems.values()
         return [system.name for system in systems if self.tongues.is_pushed(system)]
-
-
-def _as_address(host: str) -> str:
-    return "127.0.0.1" if host == "localhost" else host or "0.0.0.0"  # noqa: S104 - names what was bound

@@ -23,6 +23,7 @@ from gateway.core.findings import Findings
 from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
 from gateway.relay.inspect import Inspect
 from gateway.relay.second_way import AlreadyServed, SecondWay
+from gateway.relay.silence import Silences
 
 BATCH: Final = 50
 #: Items whose files are kept while those before them are accepted.
@@ -30,8 +31,6 @@ _AHEAD: Final = 4
 #: Rounds in a row, while whole batches come in, before the others of the house get their turn.
 _MOST_ROUNDS: Final = 20
 _GRANT_TRIES: Final = 3
-#: A system that cannot be asked is asked again after 2, 4, 8 … seconds, at most this many.
-LONGEST_REST: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -50,11 +49,18 @@ class Collect:
     file_limit: int
     #: Scans what came, and looks into it; None where nobody does.
     inspect: Inspect | None = None
-    #: Systems that could not be asked: how often in a row, and until when they are left alone.
-    _rests: dict[str, tuple[int, float]] = field(default_factory=dict)
+    #: Whether this process does what only one of several should do.
+    leads: Callable[[], bool] = lambda: True
+    _silences: Silences = field(default_factory=Silences)
 
     async def rounds(self) -> None:
-        """Collect as long as whole batches come in: a long queue does not wait for its next turn."""
+        """Collect as long as whole batches come in: a long queue does not wait for its next turn.
+
+        Where another process leads, nothing is asked, and what was known of systems that do not answer is forgotten.
+        """
+        if not self.leads():
+            self._silences.forget()
+            return
         for _ in range(_MOST_ROUNDS):
             if await self.once() < BATCH:
                 return
@@ -62,12 +68,10 @@ class Collect:
     async def once(self) -> int:
         """Collect from every system that cannot send; answers how many items were settled."""
         now = self.clock.now()
-        systems = [
-            system
-            for system in self.directory().systems.values()
-            if self.collects(system) and self._rests.get(system.name, (0, 0.0))[1] <= now
-        ]
-        counts = await asyncio.gather(*(self._from(system) for system in systems))
+        systems = [system for system in self.directory().systems.values() if self.collects(system)]
+        asked = [system for system in systems if not self._silences.rests(system.name, now)]
+        counts = await asyncio.gather(*(self._from(system) for system in asked))
+        self._silences.show({system.name for system in systems}, self.clock.now())
         return sum(counts)
 
     async def _from(self, system: System) -> int:
@@ -75,12 +79,10 @@ class Collect:
             adapter = self.adapter_of(system)
             items = await adapter.collect(BATCH)
         except Exception as error:  # noqa: BLE001 - one agency's trouble must not stop the others'
-            failures = self._rests.get(system.name, (0, 0.0))[0] + 1
-            rest = min(LONGEST_REST, 2.0 ** min(failures, 10))
-            self._rests[system.name] = failures, self.clock.now() + rest
             log.warning("collect.failed", agency=system.name, detail=f"{type(error).__name__}: {error}"[:300])
+            self._silences.failed(system.name, error, self.clock.now())
             return 0
-        self._rests.pop(system.name, None)
+        self._silences.answered(system.name, self.clock.now())
         return await self._settled(system, adapter, items)
 
     async def _settled(self, system: System, adapter: Adapter, items: Sequence[Collected | Uncollectable]) -> int:

@@ -1,0 +1,73 @@
+"""What an adapter gets from whoever opens it: a gateway that works, or somebody who looks from outside any."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import gateway
+from gateway.config.settings import Settings
+from gateway.core.content import NewSink
+from gateway.core.directory import System
+from gateway.ports import AdapterContext
+from gateway.store.scratch import Scratch
+from gateway.tongues import Tongues
+from gateway.trust.keyring import Keyring
+
+
+def handed_out(
+    system: System,
+    settings: Settings,
+    keyring: Keyring,
+    *,
+    now: Callable[[], float],
+    open_file: Callable[[str], BinaryIO],
+    new_sink: NewSink,
+    port: int = 0,
+) -> AdapterContext:
+    """What one system's adapter may use; ``port``: where the gateway listens, where the settings leave it open."""
+    folder = settings.folder
+    return AdapterContext(
+        system=system,
+        settings=system.settings,
+        folder=folder,
+        user_agent=f"lgsp/{gateway.__version__}",
+        webhook_signer=keyring.webhook,
+        read_secret=lambda path: (folder / path).read_bytes(),
+        open_file=open_file,
+        own_addresses=frozenset({(_as_address(settings.host), port or settings.port)}),
+        now=now,
+        broker_url=settings.broker_whereabouts,
+        new_sink=new_sink,
+    )
+
+
+@asynccontextmanager
+async def tongues_for_looking(settings: Settings, keyring: Keyring) -> AsyncIterator[Tongues]:
+    """Adapters of one's own for the length of a ``with`` block, beside a gateway or without one.
+
+    They hold no file of the bus, and what they fetch lies outside the gateway's folders and is removed at the end.
+    """
+
+    def nothing(sha256: str) -> BinaryIO:
+        raise FileNotFoundError(sha256)
+
+    with tempfile.TemporaryDirectory(prefix="lgsp-") as folder:
+        sink = Scratch(Path(folder)).sink
+
+        def context(system: System) -> AdapterContext:
+            return handed_out(system, settings, keyring, now=time.time, open_file=nothing, new_sink=sink)
+
+        tongues = Tongues(settings.adapter_folders, context)
+        try:
+            yield tongues
+        finally:
+            await tongues.close()
+
+
+def _as_address(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host or "0.0.0.0"  # noqa: S104 - names what was bound
