@@ -132,7 +132,9 @@ def _directory(settings: Settings, kept: Any) -> tuple[Directory, list[Finding]]
 async def _over_the_network(
     settings: Settings, ring: Keyring | None, directory: Directory, *, active: bool
 ) -> list[Finding]:
+    from gateway import telemetry
     from gateway.cli.doctor.asking import session
+    from gateway.cli.doctor.collecting import on_collecting
     from gateway.cli.doctor.destinations import addresses, on_addresses
     from gateway.cli.doctor.inspection import on_scanner
     from gateway.cli.doctor.listening import on_listening
@@ -143,6 +145,10 @@ async def _over_the_network(
             found += await on_listening(line, settings, ring.jwks())
         if active:
             found += await on_addresses(line, directory.systems.values())
+            if ring is not None:
+                # What an adapter logs on its way is no part of what doctor says.
+                telemetry.set_up(level="error")
+                found += await on_collecting(settings, ring, directory.systems.values())
         elif any(addresses(directory.systems.values())):
             said = Text("Không kết nối thử (--passive)", "Not called (--passive)")
             found.append(Finding("destinations", "note", "*", said))
