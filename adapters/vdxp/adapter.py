@@ -159,10 +159,13 @@ class Vdxp:
         Where one list cannot be had, the other must not wait: what was listed before stands for it.
         """
         items: list[Waiting] = []
+        unsure: set[str] = set()
         self._trouble = None
         for kind in ("edoc", "status"):
             try:
-                items += await self._listed(kind)
+                listed, at_the_end = await self._listed(kind)
+                items += listed
+                unsure |= at_the_end
             except CredentialsRefused:
                 raise
             except TransientFailure as failure:
@@ -170,7 +173,7 @@ class Vdxp:
                     raise
                 self._trouble = failure
                 items += self._listing.of(kind)
-        self._listing.replace(items)
+        self._listing.replace(item for item in items if item.doc_id not in unsure)
         self._next_look = self._context.now() + self._wishes.poll
         for doc_id in self._listing.relisted():
             try:
@@ -180,16 +183,27 @@ class Vdxp:
             except TransientFailure as failure:
                 self._left(doc_id, f"it was settled, and the axis does not hear it: {failure}")
 
-    async def _listed(self, kind: str) -> list[Waiting]:
+    async def _listed(self, kind: str) -> tuple[list[Waiting], set[str]]:
+        """What is listed for us and, where the list is longer than what is read of it, the documents at its end.
+
+        Receivers of those may stand behind the end: one that is told ``done`` would be lost for them. They have their
+        turn once what stands before them is settled, and listed no more.
+        """
         found: dict[str, Waiting] = {}
+        seen: set[tuple[str, str]] = set()
+        on_page: set[str] = set()
         size = self._wishes.page_size
         page = self._wishes.first_page
         for _ in range(_MOST_PAGES):
-            before, rows = len(found), 0
+            before, rows = len(seen), 0
+            on_page.clear()
 
             def take(row: Any) -> None:
                 nonlocal rows
                 rows += 1
+                doc_id = str(row.get("docId") or "")
+                on_page.add(doc_id)
+                seen.add((doc_id, str(row.get("to") or "")))
                 item = waiting_of(row, kind)
                 if item is not None and self._is_for_us(item):
                     found.setdefault(item.token, item)
@@ -197,10 +211,11 @@ class Vdxp:
             paging = {"pageSize": str(size), "pageIndex": str(page)} if size else {}
             await self._kit.received(kind, take, **self._days(), **paging)
             # An axis that does not know pages gives everything, again and again.
-            if not size or rows < size or len(found) == before:
-                break
+            if not size or rows < size or len(seen) == before:
+                return list(found.values()), set()
             page += 1
-        return list(found.values())
+        self._left(min(on_page), f"the list is longer than {_MOST_PAGES} pages: its end waits until it is shorter")
+        return list(found.values()), on_page
 
     def _days(self) -> dict[str, str]:
         if not self._wishes.days:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from adapters.vdxp import adapter as tongue
 from adapters.vdxp.listing import Listing, Waiting, parsed, waiting_of
 from adapters.vdxp.stand_in import a_letter, a_report
 from gateway.config.catalog import builtin_folder, read_catalog
@@ -356,6 +357,29 @@ async def test_a_list_of_pages_is_read_to_its_end(desk: Desk, size: int, pages: 
         desk.axis.put(a_letter(number), "G22")
     assert len(await desk.good(desk.anew(page_size=size))) == 7
     assert len([1 for call in desk.calls("getReceivedEdocList") if call["messagetype"] == "edoc"]) == pages
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_document_whose_receivers_a_list_that_is_too_long_cuts_off_is_lost_for_none(
+    desk: Desk, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tongue, "_MOST_PAGES", 3)
+    for number in range(100, 105):
+        desk.axis.put(a_letter(number, to=["H33.16", "H33.05"]), "G22")
+    adapter, got = desk.anew(page_size=size), set[str]()
+    while items := await desk.good(adapter):
+        for item in items:
+            await adapter.settle(item.token, None)
+            got.add(item.token)
+        desk.hands.moment += 60
+    assert len(got) == 10
+    assert set(states(desk)) == {"done"}
+
+
+async def test_pages_of_what_is_for_others_do_not_end_the_list(desk: Desk) -> None:
+    desk.axis.put(a_letter(100, to=["H33.16", "H33.20", "H33.30", "H33.05"]), "G22")
+    adapter = desk.anew(ours=["H33.05", "H33.16"], page_size=1)
+    assert [item.event["to"] for item in await desk.good(adapter)] == ["H33.16", "H33.05"]
 
 
 async def test_the_days_asked_for_are_named(desk: Desk) -> None:
