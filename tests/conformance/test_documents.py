@@ -384,6 +384,38 @@ class RegisterSuite:
         (answer,) = await archive.ledger.accept_many([a_document("folder", source="H33.05/folder", unless_served=True)])
         assert isinstance(answer, Served)
 
+    async def test_what_one_line_brings_twice_is_delivered_twice_whoever_was_first(self, archive: Archive) -> None:
+        def by(way: str, name: str) -> NewMessage:
+            return a_document(name, source=f"H33.14/{way}", unless_served=True)
+
+        async def offered(*items: NewMessage) -> list[str]:
+            return [type(answer).__name__ for answer in await archive.ledger.accept_many(items)]
+
+        assert await offered(by("post", "post 1")) == ["Accepted"]
+        for _ in range(3):  # nobody heard that it came
+            assert await offered(by("axis", "axis 1")) == ["Served"]
+        assert await offered(by("axis", "axis 2")) == ["Accepted"]
+        assert await offered(by("post", "post 2")) == ["Served"]
+        together = [by("post", "post 3"), by("axis", "axis 3"), by("axis", "axis 4"), by("post", "post 4")]
+        assert await offered(*together) == ["Accepted", "Served", "Accepted", "Served"]
+        assert await archive.story() == ["new"] * 4
+
+    async def test_what_an_agency_refused_may_be_asked_again_by_another_way(self, archive: Archive) -> None:
+        recall: dict[str, Any] = {"kind": "recall", "document": "G22,2026/10/13,9/VP", "concerned": (KEY,), "to": (ONE,)}
+
+        async def offered(way: str, name: str) -> str:
+            again = a_document(name, source=f"H33.14/{way}", unless_served=True, **recall)
+            (answer,) = await archive.ledger.accept_many([again])
+            return type(answer).__name__
+
+        assert await offered("axis", "first") == "Accepted"
+        assert await offered("post", "the same") == "Served"
+        await archive.keep(a_status("16", by=OTHER))
+        assert await offered("folder", "the same once more") == "Served"
+        await archive.keep(a_status("16", by=ONE))
+        assert await offered("post", "again") == "Accepted"
+        assert await offered("axis", "again, too") == "Served"
+
 
 class TestMemoryRegister(RegisterSuite):
     def new(self, folder: Path) -> Archive:

@@ -61,7 +61,8 @@ async def province(tmp_path: Path) -> AsyncIterator[Province]:
         for name, settings, opened in lines:
             town.signers[name], certificate = a_pair(name)
             line = System(name=name, agency="H33.14", adapter="line", sealing="gateway", certificates=(certificate,),
-                          settings=settings, subscriptions=wishes_for("document.issued"))  # fmt: skip
+                          settings=settings,
+                          subscriptions=wishes_for("document.issued", "document.status"))  # fmt: skip
             systems.append(line)
             context = replace(
                 hands.context("line", settings),
@@ -75,6 +76,7 @@ async def province(tmp_path: Path) -> AsyncIterator[Province]:
             stack.push_async_callback(desks[name].close)
         town.enrol(Agency("H33.14", "Trung tâm", "province", (), "H33", tuple(systems)))
         town.enrol(Agency(MINISTRY, "Văn phòng Chính phủ", "central", via=AXIS))
+        town.enrol(Agency("G23", "Bộ mẫu", "central", via=PLATFORM))  # each line carries for somebody
         town.collect = replace(town.collect, collects=lambda system: system.adapter == "line", file_limit=1 << 20)
         held = HeldFile(PDF.sha256, PDF.size, "application/pdf")
         await town.ledger.grant_file(held, "H33.05/dms", at=town.clock.now(), is_present=lambda _: True)
@@ -123,3 +125,68 @@ async def test_a_correction_under_the_same_number_is_another_letter(province: Pr
     await province.rounds()
     subjects = [parcel.event["data"]["subject"] for parcel in province.town.desk(f"{HOME}/dms").parcels]
     assert subjects == ["V/v lịch họp", "V/v lịch họp (đính chính)"]
+
+
+async def test_a_letter_that_is_sent_twice_on_the_axis_is_delivered_twice(province: Province) -> None:
+    letter = axes.a_letter(10, to=[HOME], subject="V/v nhắc lại")
+    for _ in range(2):
+        province.axis.put(letter, MINISTRY)
+        await province.rounds()
+    assert len(province.town.desk(f"{HOME}/dms").parcels) == 2
+    assert await province.known() == []
+
+    # the other line is late with both
+    for _ in range(2):
+        province.platform.put(letter, receiver=HOME)
+    await province.rounds()
+    assert len(province.town.desk(f"{HOME}/dms").parcels) == 2
+    assert await province.known() == [PLATFORM, PLATFORM]
+    assert await province.axis.waiting() == []
+    assert province.platform.unsettled() == []
+
+
+async def test_the_second_sending_comes_though_the_first_came_by_the_other_line_before(province: Province) -> None:
+    letter = axes.a_letter(11, to=[HOME], subject="V/v gửi lại")
+    province.platform.put(letter, receiver=HOME)
+    await province.rounds()
+    province.axis.put(letter, MINISTRY)
+    await province.rounds()
+    assert await province.known() == [AXIS]
+    province.axis.put(letter, MINISTRY)
+    await province.rounds()
+    assert len(province.town.desk(f"{HOME}/dms").parcels) == 2
+
+
+@pytest.mark.parametrize("line", ["axis", "platform"])
+async def test_a_recall_that_was_refused_and_comes_again_in_the_same_words_reaches_the_agency(
+    province: Province, line: str
+) -> None:
+    town = province.town
+    recalled = f"{MINISTRY},2026/11/23,12/VPCP-TTĐT"
+    recall = axes.a_letter(13, to=[HOME], subject="V/v thu hồi", business=1, concerns=recalled)
+    province.axis.put(axes.a_letter(12, to=[HOME], subject="V/v mời họp"), MINISTRY)
+    province.axis.put(recall, MINISTRY)
+    await province.rounds()
+    province.platform.put(recall, receiver=HOME)
+    await province.rounds()
+    assert len(town.desk(f"{HOME}/dms").parcels) == 2
+    assert await province.known() == [PLATFORM]
+
+    about = {"organId": MINISTRY, "code": "12/VPCP-TTĐT", "promulgationDate": "2026-11-23", "documentId": recalled}
+    refusal = {
+        "from": {"organId": HOME},
+        "responseFor": about,
+        "statusCode": "16",
+        "timestamp": "2026-11-23T10:00:00+07:00",
+    }
+    schema = "urn:lgsp:contract:document.status:1.0"
+    await town.sent(
+        f"{HOME}/dms", type="document.status", dataschema=schema, to=MINISTRY, subject=recalled, data=refusal
+    )
+    if line == "axis":
+        province.axis.put(recall, MINISTRY)
+    else:
+        province.platform.put(recall, receiver=HOME)
+    await province.rounds()
+    assert len(town.desk(f"{HOME}/dms").parcels) == 3
+    assert await province.known() == [PLATFORM]
