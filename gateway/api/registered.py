@@ -53,6 +53,7 @@ def line(kept: Registered) -> dict[str, Any]:
             "said_at": moment(entry.said_at),
             "issued_on": entry.issued_on,
             "recipients": list(entry.recipients),
+            "told_by": None if entry.is_vouched else kept.source,
         }
     )
 
@@ -79,13 +80,16 @@ def moment(at: float | None) -> str | None:
 
 
 def _issue(issue: Issue) -> dict[str, Any]:
-    return {
-        "kind": issue.kind,
-        "document": issue.key,
-        "id": issue.message,
-        "accepted_at": format_moment(issue.accepted_at),
-        "recipients": list(issue.recipients),
-    }
+    return _said(
+        {
+            "kind": issue.kind,
+            "document": issue.key,
+            "id": issue.message,
+            "accepted_at": format_moment(issue.accepted_at),
+            "recipients": list(issue.recipients),
+            "told_by": issue.told_by,
+        }
+    )
 
 
 def _recipient(view: RecipientView) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _told(told: Told) -> dict[str, Any]:
             "said_at": moment(told.said_at),
             "accepted_at": format_moment(told.accepted_at),
             "repeat": told.is_repeat,
+            "told_by": told.told_by,
         }
     )
 

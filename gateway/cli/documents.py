@@ -91,10 +91,11 @@ def list_(place: Place, agency: str, limit: int) -> None:
     found = _ask(place, lambda documents: documents.issued(agency, limit=limit))
     place.give({"documents": [line(each) for each in found]})
     for each in found:
-        kind = _KINDS[each.entry.kind]
+        kind, to = _KINDS[each.entry.kind], each.entry.recipients
+        by = _by(None if each.entry.is_vouched else each.source)
         place.say(
-            f"{_day(each.accepted_at)}  {kind.vi:9}  {each.entry.document}  → {', '.join(each.entry.recipients)}",
-            f"{_day(each.accepted_at)}  {kind.en:11}  {each.entry.document}  → {', '.join(each.entry.recipients)}",
+            f"{_day(each.accepted_at)}  {kind.vi:9}  {each.entry.document}  → {', '.join(to)}{by.vi}",
+            f"{_day(each.accepted_at)}  {kind.en:11}  {each.entry.document}  → {', '.join(to)}{by.en}",
         )
     if not found:
         place.say(f"{agency} chưa ban hành văn bản nào qua trục.", f"{agency} has issued nothing through the bus.")
@@ -184,10 +185,10 @@ def _tell(place: Place, view: DocumentView) -> None:
     place.say(f"{view.document}{unknown.vi}", f"{view.document}{unknown.en}")
     place.say(f"  {view.issuer} ban hành; {standing.vi}", f"  issued by {view.issuer}; {standing.en}")
     for issue in view.issues:
-        kind = _KINDS[issue.kind]
+        kind, by = _KINDS[issue.kind], _by(issue.told_by)
         place.say(
-            f"  {_moment(issue.accepted_at)}  {kind.vi}  {issue.key} → {', '.join(issue.recipients)}",
-            f"  {_moment(issue.accepted_at)}  {kind.en}  {issue.key} → {', '.join(issue.recipients)}",
+            f"  {_moment(issue.accepted_at)}  {kind.vi}  {issue.key} → {', '.join(issue.recipients)}{by.vi}",
+            f"  {_moment(issue.accepted_at)}  {kind.en}  {issue.key} → {', '.join(issue.recipients)}{by.en}",
         )
     for recipient in view.recipients:
         _tell_recipient(place, recipient)
@@ -211,11 +212,19 @@ def _tell_recipient(place: Place, view: RecipientView) -> None:
         place.say(f"      {kind.vi} {change.document}: {said.vi}", f"      {kind.en} {change.document}: {said.en}")
     for told in view.history:
         name, again = STATUS[told.code], Text(" (lặp lại)", " (again)") if told.is_repeat else Text("", "")
+        by = _by(told.told_by)
         at = "?" if told.said_at is None else _moment(told.said_at)
         place.say(
-            f"      {at}  {told.code} {name.vi}{again.vi}  [{_moment(told.accepted_at)}]",
-            f"      {at}  {told.code} {name.en}{again.en}  [{_moment(told.accepted_at)}]",
+            f"      {at}  {told.code} {name.vi}{again.vi}  [{_moment(told.accepted_at)}]{by.vi}",
+            f"      {at}  {told.code} {name.en}{again.en}  [{_moment(told.accepted_at)}]{by.en}",
         )
+
+
+def _by(system: str | None) -> Text:
+    """Whose word it is, where that system may not speak for the agency that it names."""
+    if system is None:
+        return Text("", "")
+    return Text(f"  (chỉ {system} nói vậy, không tính)", f"  (told by {system} alone, does not count)")
 
 
 def _day(moment: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -51,8 +51,25 @@ class Directory:
         carrying = [self.system(name) for name in named if name is not None]
         #: Names of systems that carry for agencies without one of their own.
         self.carriers: frozenset[str] = frozenset(each.name for each in carrying if each is not None)
+        #: Names of systems that lead to a wider network: the gateway seals what it collects there, and they are its own
+        #: agency's, or carry for others than agencies below theirs.
+        self.lines: frozenset[str] = frozenset(self._lines())
         self._agreed: dict[tuple[str, str, str, date], tuple[Agreement, ...]] = {}
         self._gateway_names: frozenset[str] | None = None
+
+    def _lines(self) -> Iterator[str]:
+        listed = {name for each in self.naming.lists for name in each.carriers}
+        beyond = {
+            agency.via
+            for agency in self.agencies.values()
+            if agency.via is not None
+            and (self.naming.code(agency.via.partition("/")[0]) not in {agency.code, *self.naming.above(agency.code)})
+        }
+        names = {system.name for name in listed | beyond if (system := self.system(name)) is not None}
+        own = self.naming.code(self.gateway.partition("/")[0])
+        for system in self.systems.values():
+            if system.sealing == "gateway" and (system.agency == own or system.name in names):
+                yield system.name
 
     def agency(self, code: str) -> Agency | None:
         """The agency with this code or alias: registered or on a list, closed or not."""

@@ -49,7 +49,8 @@ class Register(Protocol):
 
     In that same transaction: the obligations of a new line become open duties, but for agencies whose answer is there
     already; a status closes those duties of its reporter on that document whose ``answered_by`` names its code; a
-    status of an unknown document is parked, and a document that arrives takes in what is parked for it. A message that
+    status of an unknown document is parked, and a document that arrives takes in what is parked for it. Of a line whose
+    source may not speak for its reporter (``is_vouched``) nothing follows: it is kept and told, no more. A message that
     is to be kept only where nobody was served before (``NewMessage.unless_served``) is judged there, too: of two ways
     on which the same document comes at the same moment one is the second. The rules are
     ``gateway.core.documents.matching``.

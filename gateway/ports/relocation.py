@@ -82,7 +82,7 @@ TABLES: Final[tuple[Table, ...]] = (
     _table(
         "documents",
         "message_seq kind key issuer reporter recipients concerned code said_at issued_on fingerprint obligations"
-        " document earlier parked",
+        " document earlier vouched parked again",
     ),
     _table("document_changes", "key message_seq", 2),
     _table("duties", "message_seq agency name answered_by due level next_at", 3),

@@ -54,6 +54,14 @@ class Documents:
             if record is not None
         }
         return [
-            Line(line.place, line.message, line.accepted_at, line.entry, states.get(line.message, {}), line.is_parked)
+            Line(
+                line.place,
+                line.message,
+                line.accepted_at,
+                line.entry,
+                states.get(line.message, {}),
+                line.is_parked,
+                line.source,
+            )
             for line in story
         ]

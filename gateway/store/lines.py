@@ -105,7 +105,8 @@ class Lines:
 
     def there(self, place: int, parked: int, entry: DocumentEntry) -> None:
         """A status that the tables hold."""
-        self._statuses.setdefault((entry.key, entry.issuer), []).append(_Status(entry, parked, place))
+        if entry.is_vouched:
+            self._statuses.setdefault((entry.key, entry.issuer), []).append(_Status(entry, parked, place))
 
     def served(self, new: NewMessage) -> Served | None:
         """Who was served before, where for that the message must not be kept; that it came is noted."""
@@ -131,16 +132,17 @@ class Lines:
         if entry is None:
             return
         name = entry.key, entry.issuer
-        parked = WAITING if entry.is_status and name not in self.known else MATCHED
+        parked = WAITING if entry.is_status and entry.is_vouched and name not in self.known else MATCHED
         self.rows.append([place, *row_of(entry), parked])
+        self.changes += [(key, place) for key in entry.concerned]
+        if not entry.is_vouched:
+            return
         if entry.is_status:
             self._statuses.setdefault(name, []).append(_Status(entry, parked, place, len(self.rows) - 1))
             self._answer(entry)
             return
         self.sent[place] = Sent(place, entry, Brought(new.source, new.key, entry.recipients, new.recipients))
         self.known.add(name)
-        if entry.concerned:
-            self.changes += [(key, place) for key in entry.concerned]
         if entry.obligations or name in self._statuses:
             self._owe(place, entry, self._statuses.get(name, ()))
 

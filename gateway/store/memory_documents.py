@@ -44,11 +44,13 @@ class Lines:
             return None
         if new.unless_served and (before := self._served(new, entry)) is not None:
             return before
-        about = list(self.about(entry.key, entry.issuer))
-        is_parked = entry.is_status and all(line.entry.is_status for line in about)
+        about = [line for line in self.about(entry.key, entry.issuer) if line.entry.is_vouched]
+        is_parked = entry.is_status and entry.is_vouched and all(line.entry.is_status for line in about)
         self._last += 1
         line = Registered(self._last, new.key, new.source, new.accepted_at, entry, is_parked, new.recipients)
         self.lines[new.key] = line
+        if not entry.is_vouched:
+            return None
         if entry.is_status:
             self._answer(entry)
         else:
@@ -56,9 +58,10 @@ class Lines:
         return None
 
     def _served(self, new: NewMessage, entry: DocumentEntry) -> Served | None:
-        same = lines_of(entry, [self._sent(line) for line in self.lines.values()])
+        vouched = [line for line in self.lines.values() if line.entry.is_vouched]
+        same = lines_of(entry, [self._sent(line) for line in vouched])
         item = Brought(new.source, new.key, entry.recipients, new.recipients)
-        statuses = [(line.place, line.entry) for line in self.lines.values() if line.entry.is_status]
+        statuses = [(line.place, line.entry) for line in vouched if line.entry.is_status]
         before = served_before(item, entry, same, statuses)
         if not already_served(entry, new.recipients, before):
             return None

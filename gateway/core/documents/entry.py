@@ -36,8 +36,10 @@ class DocumentEntry:
     ``fingerprint``: hex SHA-256 of issuer, key, kind, what it says of itself (subject line, reason) and the digests of
     what is attached (as they are when freed of any wrapping), so that what comes by a second way is known; None of a
     status. ``obligations``: what the recipients owe. ``document``: the id as its sender wrote it. ``earlier``: codes
-    and times of statuses that the report tells beside its own. ``stands_for``: who reports, and the closed agencies in
-    whose place it stands on the day: known as the status arrives, not kept.
+    and times of statuses that the report tells beside its own. ``is_vouched``: whether the system that sent it may
+    speak for ``reporter``; where not, the line is kept and shown as what that system told, and counts for nothing.
+    ``stands_for``: who reports, and the closed agencies in whose place it stands on the day: known as the status
+    arrives, not kept.
     """
 
     kind: EntryKind
@@ -53,6 +55,7 @@ class DocumentEntry:
     obligations: tuple[Obligation, ...] = ()
     document: str = ""
     earlier: tuple[tuple[str, float | None], ...] = ()
+    is_vouched: bool = True
     stands_for: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property

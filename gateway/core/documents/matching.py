@@ -49,7 +49,11 @@ def is_answered(obligation: Obligation, line: DocumentEntry, status: DocumentEnt
     Its successor does it in a closed agency's place. It speaks of that document or, answering a change (15, 16), of the
     one that was to be changed. What its source may not say fulfils nothing.
     """
-    if not status.is_vouched or status.issuer != line.issuer or obligation.agency not in {status.reporter, *status.stands_for}:
+    if (
+        not status.is_vouched
+        or status.issuer != line.issuer
+        or obligation.agency not in {status.reporter, *status.stands_for}
+    ):
         return False
     codes = {code for code, _ in status.told} & set(obligation.answered_by)
     if status.key != line.key:

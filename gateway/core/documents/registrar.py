@@ -45,7 +45,8 @@ class Registrar:
         """
         if event.type == DOCUMENT:
             entry = _document(event, _recipients(event, routes, directory, now), directory, now)
-            owed = () if entry is None else self.obligations(entry, event, now)
+            # What nobody vouches for binds nobody.
+            owed = self.obligations(entry, event, now) if entry is not None and entry.is_vouched else ()
             return replace(entry, obligations=owed) if entry is not None and owed else entry
         if event.type == STATUS_REPORT:
             return _status(event, _recipients(event, routes, directory, now), directory, now)
@@ -68,6 +69,27 @@ def agency_of(name: str, directory: Directory, now: float) -> str:
     What the directory does not know stands as written.
     """
     return _living(name.partition("/")[0], directory, now)
+
+
+def may_speak_for(source: str, speaker: str, directory: Directory, now: float) -> bool:
+    """Whether what system ``source`` tells of agency ``speaker`` is to be believed: data may name anybody.
+
+    Its own system may, that of an agency above it, the one that carries for it, and every line to a wider network
+    (``Directory.lines``): what comes there is of agencies that no directory may know, or of our own by a second way.
+    """
+    code = source.partition("/")[0]
+    if code == speaker:
+        return True
+    own, living = _living(code, directory, now), _living(speaker, directory, now)
+    if own == living or own in directory.naming.above(living, day_of(now)):
+        return True
+    system = directory.system(source)
+    if system is None or system.name in directory.lines:
+        return system is not None
+    if system.name not in directory.carriers:
+        return False
+    agencies = directory.agency(speaker), directory.agency(living)
+    return any(agency is not None and directory.carrier(agency) is system for agency in agencies)
 
 
 def _living(code: str, directory: Directory, now: float) -> str:
@@ -131,6 +153,7 @@ def _document(event: Event, recipients: tuple[str, ...], directory: Directory, n
         issued_on=day,
         fingerprint=_fingerprint([issuer, key, kind, *concerned], [data["subject"], reason], digests),
         document=written,
+        is_vouched=may_speak_for(event.source, issuer, directory, now),
     )
 
 
@@ -177,5 +200,6 @@ def _status(event: Event, recipients: tuple[str, ...], directory: Directory, now
         issued_on=day,
         document=written or (number or ""),
         earlier=earlier,
+        is_vouched=may_speak_for(event.source, reporter, directory, now),
         stands_for=directory.naming.selves(teller, day_of(now)),
     )

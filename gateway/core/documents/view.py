@@ -2,13 +2,14 @@
 
 What is derived (how far an agency is, its flags, what it agreed to, whether it holds a document that is in force) does
 not depend on the order in which statuses arrived nor on how often: an agency's own time decides, and a repeat counts
-once. The history shows everything as it arrived, repeats too.
+once. The history shows everything as it arrived, repeats too, and what a system told that may not speak for the agency
+it names: that stands there as its word, and nothing is derived from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from gateway.core.documents.changes import Answer, Change, Standing, answered, changes_of, standing_of
@@ -32,11 +33,20 @@ class Line:
     entry: DocumentEntry
     deliveries: Mapping[str, str]
     is_parked: bool = False
+    source: str = ""
+
+    @property
+    def told_by(self) -> str | None:
+        """The system whose word it is and no more; None where that may speak for whom it names."""
+        return None if self.entry.is_vouched else self.source
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One status as it arrived: its own time and ours; ``is_repeat``: it says what was said before."""
+    """One status as it arrived: its own time and ours; ``is_repeat``: it says what was said before.
+
+    ``told_by``: the system that told it, where that may not speak for the agency: then it counts for nothing.
+    """
 
     code: str
     key: str
@@ -44,17 +54,22 @@ class Told:
     said_at: float | None
     accepted_at: float
     is_repeat: bool
+    told_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One message of the issuer: the document itself, sent again, or a change of it."""
+    """One message of the issuer: the document itself, sent again, or a change of it.
+
+    ``told_by``: the system that sent it, where that may not speak for the issuer: then it counts for nothing.
+    """
 
     kind: EntryKind
     key: str
     message: str
     accepted_at: float
     recipients: tuple[str, ...]
+    told_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,7 @@ class DocumentView:
     @property
     def standing(self) -> Standing | Literal["mixed"]:
         """What it is everywhere; ``mixed`` where agencies differ."""
-        sent_to = {agency for issue in self.issues for agency in issue.recipients}
+        sent_to = {agency for issue in self.issues if issue.told_by is None for agency in issue.recipients}
         kinds = {each.standing for each in self.recipients if each.agency in sent_to}
         return kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "in-force"
 
@@ -105,7 +120,7 @@ class DocumentView:
         if not mine:
             return None
         issues = tuple(
-            Issue(each.kind, each.key, each.message, each.accepted_at, to)
+            replace(each, recipients=to)
             for each in self.issues
             if (to := tuple(code for code in each.recipients if code in codes))
         )
@@ -117,15 +132,21 @@ def view_of(key: str, issuer: str, lines: Sequence[Line]) -> DocumentView | None
     if not lines:
         return None
     ordered = sorted(lines, key=lambda line: line.place)
-    issued = [line for line in ordered if not line.entry.is_status]
+    sent = [line for line in ordered if not line.entry.is_status]
+    issued = [line for line in sent if line.entry.is_vouched]
     itself = [line for line in issued if line.entry.key == key and (key not in line.entry.concerned)]
     itself = itself or [line for line in issued if line.entry.key == key]
-    statuses = [line for line in ordered if line.entry.is_status]
+    told = [line for line in ordered if line.entry.is_status]
+    # An answer to a change that the issuer never asked for says nothing of the document.
+    keys = {key, *(line.entry.key for line in issued)}
+    statuses = [line for line in told if line.entry.is_vouched and line.entry.key in keys]
+    unheeded = [line for line in told if not (line.entry.is_vouched and line.entry.key in keys)]
     changes = changes_of(key, issued, statuses)
     agencies = dict.fromkeys(agency for line in issued for agency in line.entry.recipients)
-    agencies |= dict.fromkeys(line.entry.reporter for line in statuses if line.entry.reporter != issuer)
+    agencies |= dict.fromkeys(line.entry.reporter for line in told if line.entry.reporter != issuer)
     agencies |= dict.fromkeys(agency for change in changes for agency in change.agencies)
-    first = itself[0] if itself else ordered[0]
+    heeded = (line for line in ordered if line.entry.is_vouched and line.entry.key in keys)
+    first = itself[0] if itself else next(heeded, ordered[0])
     return DocumentView(
         key=key,
         issuer=issuer,
@@ -133,26 +154,34 @@ def view_of(key: str, issuer: str, lines: Sequence[Line]) -> DocumentView | None
         is_known=bool(itself),
         issued_on=first.entry.issued_on,
         issues=tuple(
-            Issue(line.entry.kind, line.entry.key, line.message, line.accepted_at, line.entry.recipients)
-            for line in issued
+            Issue(line.entry.kind, line.entry.key, line.message, line.accepted_at, line.entry.recipients, line.told_by)
+            for line in sent
         ),
-        recipients=_recipients(agencies, key, itself, statuses, changes),
+        recipients=_recipients(agencies, key, itself, statuses=statuses, changes=changes, unheeded=unheeded),
     )
 
 
 def _recipients(
-    agencies: Iterable[str], key: str, itself: Sequence[Line], statuses: Sequence[Line], changes: Sequence[Change]
+    agencies: Iterable[str],
+    key: str,
+    itself: Sequence[Line],
+    *,
+    statuses: Sequence[Line],
+    changes: Sequence[Change],
+    unheeded: Sequence[Line],
 ) -> tuple[RecipientView, ...]:
     # Sorted out once: a document may go to a thousand agencies, each with statuses of its own.
     told: dict[str, list[Line]] = {}
-    taken_back: dict[str, list[Line]] = {}
+    shown: dict[str, list[Line]] = {}
     for line in statuses:
         told.setdefault(line.entry.reporter, []).append(line)
-        for agency in set(line.entry.recipients) if line.entry.code == "13" else ():
-            taken_back.setdefault(agency, []).append(line)
+    for line in (*statuses, *unheeded):
+        concerned = {line.entry.reporter, *(line.entry.recipients if line.entry.code == "13" else ())}
+        for agency in concerned:
+            shown.setdefault(agency, []).append(line)
     sent = [_Sent.of(line) for line in itself]
     return tuple(
-        _recipient(agency, key, sent, changes, told=told.get(agency, ()), taken_back=taken_back.get(agency, ()))
+        _recipient(agency, key, sent, changes, told=told.get(agency, ()), shown=shown.get(agency, ()))
         for agency in agencies
     )
 
@@ -164,7 +193,7 @@ def _recipient(
     changes: Sequence[Change],
     *,
     told: Sequence[Line],
-    taken_back: Iterable[Line],
+    shown: Iterable[Line],
 ) -> RecipientView:
     mine = [change for change in changes if agency in change.agencies]
     answers = answered(key, mine, told)
@@ -179,17 +208,17 @@ def _recipient(
         flags=tuple(code for code in FLAGS if code in flags),
         standing=standing_of(answers),
         changes=tuple(answers),
-        history=tuple(_history([*told, *(line for line in taken_back if line.entry.reporter != agency)])),
+        history=tuple(_history(shown)),
     )
 
 
 def _history(lines: Iterable[Line]) -> Iterable[Told]:
     """What the agency said and what it was told (13), as it arrived."""
-    seen: set[tuple[str, str, str, float | None]] = set()
+    seen: set[tuple[str, str, str, float | None, str | None]] = set()
     for line in sorted(lines, key=lambda line: line.place):
         for code, said_at in line.entry.told:
-            what = line.entry.reporter, line.entry.key, code, said_at
-            yield Told(code, line.entry.key, line.message, said_at, line.accepted_at, what in seen)
+            what = line.entry.reporter, line.entry.key, code, said_at, line.told_by
+            yield Told(code, line.entry.key, line.message, said_at, line.accepted_at, what in seen, line.told_by)
             seen.add(what)
 
 

@@ -35,7 +35,7 @@ _DUTIES_OF_CHANGES: Final = (
     f" JOIN documents d ON d.message_seq = c.message_seq WHERE c.key = n.key AND d.issuer = n.issuer) l {_OPEN}"
 )
 _SENT: Final = (
-    f"SELECT {_OF_LINE}, l.message_seq, i.source, i.key::text, l.again, i.recipients FROM {_NAMED} AND d.{ISSUED}) l"
+    f"SELECT {_OF_LINE}, l.message_seq, i.source, i.key::text, l.again, i.recipients FROM {_NAMED} AND d.{KNOWN}) l"
     " JOIN messages m ON m.seq = l.message_seq JOIN ids i ON i.key = m.key"
 )
 _TYPES: Final = (

@@ -30,7 +30,7 @@ _DUTIES_OF_CHANGES: Final = (
     " CROSS JOIN duties d ON d.message_seq = l.message_seq"
 )
 _SENT: Final = (
-    f"SELECT {_OF_LINE}, l.message_seq, m.source, m.key, l.again, m.recipients FROM {_NAMED} AND l.{ISSUED}"
+    f"SELECT {_OF_LINE}, l.message_seq, m.source, m.key, l.again, m.recipients FROM {_NAMED} AND l.{KNOWN}"
     " CROSS JOIN messages m ON m.seq = l.message_seq"
 )
 

@@ -17,7 +17,7 @@ CREATE TABLE documents (
   obligations text NOT NULL,      -- JSON list of [agency, name, due, [codes]]
   document text NOT NULL,
   earlier text NOT NULL,          -- JSON list of [code, moment]
-  vouched smallint NOT NULL,       -- 0: its source may not speak for the reporter, so it counts for nothing; else 1
+  vouched smallint NOT NULL,      -- 0: its source may not speak for the reporter, so it counts for nothing; else 1
   parked smallint NOT NULL,       -- a status: 1 waits for its document, 2 did so in vain; else 0
   -- what came of it by a second way and was not kept: JSON list of [source, key, [agencies], [systems]]
   again text NOT NULL DEFAULT '[]'
