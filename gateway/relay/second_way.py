@@ -19,7 +19,7 @@ _OFFERS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class AlreadyServed:
-    """Everybody whom a document is for was sent it before: these agencies. Nothing was kept."""
+    """Everybody whom a document is for was sent it before: these agencies. It is noted, no message is kept."""
 
     key: str
     agencies: tuple[str, ...]

@@ -401,7 +401,12 @@ class RegisterSuite:
         assert await archive.story() == ["new"] * 4
 
     async def test_what_an_agency_refused_may_be_asked_again_by_another_way(self, archive: Archive) -> None:
-        recall: dict[str, Any] = {"kind": "recall", "document": "G22,2026/10/13,9/VP", "concerned": (KEY,), "to": (ONE,)}
+        recall: dict[str, Any] = {
+            "kind": "recall",
+            "document": "G22,2026/10/13,9/VP",
+            "concerned": (KEY,),
+            "to": (ONE,),
+        }
 
         async def offered(way: str, name: str) -> str:
             again = a_document(name, source=f"H33.14/{way}", unless_served=True, **recall)
