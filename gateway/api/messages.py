@@ -35,7 +35,7 @@ async def message(request: web.Request) -> web.Response:
         "digest": f"sha-256:{record.digest}",
         "deliveries": [_delivery(each) for each in shown],
     }
-    files = await request.app[DOORS].inspect.of_message(record.key)
+    files = await request.app[DOORS].inspect.known(record.key)
     if files:
         members["files"] = [each.short() for each in files]
     return json_answer(members)

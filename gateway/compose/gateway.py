@@ -221,7 +221,7 @@ class Gateway(Steps):
         await self.siblings.close()
         await self.broker.close()
         await self.tongues.close()
-        await self.inspect.examiner.close()
+        await self.inspect.close()
         await self.ledger.close()
 
     async def refresh(self) -> None:

@@ -23,7 +23,7 @@ from gateway.core.moments import day_of
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.core.unread import Unread
 from gateway.ports import Adapter, Attempt, AttemptOutcome, Change, Claim, Clock, HandedOver, Parcel
-from gateway.relay.inspect import Inspect
+from gateway.relay.inspect import LATER, Inspect, StillLooking
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import Rendered, Translate
@@ -40,13 +40,15 @@ TOO_LATE: Final = "too late"
 class Tried:
     """What came of a try: the step to be written; whether the destination asks for no more, or could not.
 
-    ``failure`` is None where the destination took or refused the message: either way it works.
+    ``failure`` is None where the destination took or refused the message: either way it works. ``is_unasked``: it was
+    put off before the destination was asked anything, so this says nothing about it and uses up no attempt.
     """
 
     claim: Claim
     change: Change
     attempt: Attempt
     failure: TransientFailure | DestinationGone | None = None
+    is_unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Trial:
         )
 
     def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> Tried:
+        if isinstance(failure, StillLooking):
+            return self._put_off(claim, started, failure)
         now = self.clock.now()
         delivery = claim.delivery
         wish = None if system is None else system.subscriptions.get(claim.type)
@@ -160,6 +164,12 @@ class Trial:
         return self._tried(
             claim, signal, started, outcome, status=failure.status, detail=failure.detail, failure=failure
         )
+
+    def _put_off(self, claim: Claim, started: float, failure: StillLooking) -> Tried:
+        ended = max(self.clock.now(), started)
+        change = Change(claim.delivery, claim.delivery.after(Deferred(ended + LATER, counted=False)))
+        attempt = Attempt(claim.delivery.attempts + 1, started, ended, "failed", None, failure.detail)
+        return Tried(claim, change, attempt, is_unasked=True)
 
     def _gone(self, claim: Claim, started: float, failure: DestinationGone) -> Tried:
         """The far side asked for no more: nothing is lost, an operator must speak with the agency."""

@@ -128,7 +128,9 @@ class Endings:
     async def _follow(self, tried: Tried) -> None:
         """What the end says about the destination."""
         after, failure = tried.change.after, tried.failure
-        if failure is None:
+        if tried.is_unasked:
+            self.broker.later(after.recipient, after.id, after.due - tried.attempt.ended_at)
+        elif failure is None:
             await self.outages.answered(after.recipient)
         elif not isinstance(failure, DestinationGone):
             ended = tried.attempt.ended_at

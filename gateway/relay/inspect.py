@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from gateway.core.content import Content
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import parse_event
-from gateway.core.faults import Busy, Fault, Rejected, Text
+from gateway.core.faults import Busy, Fault, Rejected, Text, TransientFailure
 from gateway.core.fileref import files_told
 from gateway.core.findings import Findings, Looked, Policy, Scanned, signed_by_name
 from gateway.core.jws import payload_of
 from gateway.ports import Clock, Ledger, Spool
 from gateway.ports.findings import Examiner, FindingsBook, Lying, Named, Scanner, ScannerAway
 
+#: How long whoever hands messages over waits for looks into their files (seconds): enough is left of a try for what an
+#: adapter may take. And after how long a message is tried again whose files are still being looked into.
+PATIENCE: Final = 3.0
+LATER: Final = 2.0
+#: Messages whose files are looked into at once, for those who hand them over.
+_MOST_LOOKED_AT: Final = 256
+_NOBODY_LOOKED: Final = Looked("none", "not-checked")
+
 log = structlog.get_logger()
+
+
+class StillLooking(TransientFailure):
+    """A message cannot be judged yet: its files are being looked into. It says nothing about its recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,8 @@ class Inspect:
     directory: Callable[[], Directory]
     clock: Clock
     rules: FileRules = FileRules()
+    #: What goes on although nobody waits for it any more: looks into the files of a message, by its key.
+    _looks: dict[str, asyncio.Task[list[Findings]]] = field(default_factory=dict)
 
     async def arriving(self, file: Content, system: str) -> Findings:
         """A file that is whole and that nobody may name yet; to be kept (:meth:`keep`) once it is.
@@ -99,18 +113,51 @@ class Inspect:
             return await self._paired(key, {each.sha256: each.size for each in named}, found)
         return found
 
-    async def refusal(self, key: str, recipient: System) -> str | None:
+    async def known(self, key: str) -> list[Findings]:
+        """The same without any look: of a file that nobody looked at yet it is told that it was not checked."""
+        named = await self.book.named(key)
+        found = [each.findings or Findings(each.sha256, _NOBODY_LOOKED, 0.0) for each in named]
+        if len(found) > 1 and any(each.looked.reason == "detached" for each in found):
+            return await self._paired(key, {each.sha256: each.size for each in named}, found, is_looking=False)
+        return found
+
+    async def refusal(self, key: str, recipient: System, *, within: float = PATIENCE) -> str | None:
         """Why a message is not handed to this recipient on account of its files; None where nothing is against it.
 
-        Where the agency does not block, nothing is asked of anybody.
+        Where the agency does not block, nothing is asked of anybody. Raises StillLooking where looking takes longer
+        than ``within`` (seconds): it goes on, and a later call finds how it ended.
         """
         if self._policy(recipient) != "block":
             return None
-        for each in await self.of_message(key):
+        for each in await self._soon(key, within):
             if each.looked.verdict in self.rules.blocking:
                 reason = f" ({each.looked.reason})" if each.looked.reason else ""
                 return f"signature: {each.looked.verdict}{reason}, file {each.sha256[:12]}"
         return None
+
+    async def close(self) -> None:
+        """Let go; a look that is under way is taken again when somebody asks."""
+        for task in list(self._looks.values()):
+            task.cancel()
+        await self.examiner.close()
+
+    async def _soon(self, key: str, within: float) -> list[Findings]:
+        """What :meth:`of_message` tells, where it does in time; raises StillLooking."""
+        task = self._looks.get(key)
+        if task is None:
+            if len(self._looks) >= _MOST_LOOKED_AT:
+                raise StillLooking("the files of too many messages are being looked into")
+            task = self._looks[key] = asyncio.create_task(self.of_message(key))
+            task.add_done_callback(partial(self._ended, key))
+        done, _ = await asyncio.wait({task}, timeout=within)
+        if not done:
+            raise StillLooking("its files are still being looked into")
+        return task.result()
+
+    def _ended(self, key: str, task: asyncio.Task[list[Findings]]) -> None:
+        del self._looks[key]
+        if not task.cancelled():
+            task.exception()  # told to whoever still waited; the next one looks anew
 
     def _policy(self, recipient: System) -> Policy:
         agency = self.directory().agency(recipient.agency)
@@ -149,7 +196,9 @@ class Inspect:
     def _lying(self, sha256: str, size: int) -> Lying:
         return Lying(sha256, size, partial(self.spool.open, sha256))
 
-    async def _paired(self, key: str, sizes: Mapping[str, int], found: Sequence[Findings]) -> list[Findings]:
+    async def _paired(
+        self, key: str, sizes: Mapping[str, int], found: Sequence[Findings], *, is_looking: bool = True
+    ) -> list[Findings]:
         """The same, each detached signature as that of the file that it is named after."""
         envelope = await self.ledger.envelope(key)
         if envelope is None:
@@ -161,13 +210,15 @@ class Inspect:
         for each in found:
             about = beside.get(each.sha256)
             is_pair = each.looked.reason == "detached" and about is not None and about in sizes
-            paired.append(await self._pair(each, sizes, about) if is_pair and about else each)
+            paired.append(await self._pair(each, sizes, about, is_looking=is_looking) if is_pair and about else each)
         return paired
 
-    async def _pair(self, signature: Findings, sizes: Mapping[str, int], about: str) -> Findings:
+    async def _pair(self, signature: Findings, sizes: Mapping[str, int], about: str, *, is_looking: bool) -> Findings:
         known = await self.book.of(signature.sha256, about)
         if known is not None and not known.is_passing:
             return known
+        if not is_looking:
+            return known or signature
         try:
             looked = await self._look(
                 self._lying(signature.sha256, sizes[signature.sha256]), self._lying(about, sizes[about])

@@ -19,7 +19,7 @@ from gateway.core.faults import Busy, IllegalStep, PermanentFailure, Withheld
 from gateway.core.moments import day_of
 from gateway.core.unread import Unread
 from gateway.ports import Attempt, AttemptOutcome, Change, Claim, Clock, Ledger, Record
-from gateway.relay.inspect import Inspect
+from gateway.relay.inspect import LATER, PATIENCE, Inspect, StillLooking
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import HandedOut, Translate
@@ -93,15 +93,21 @@ class Pull:
         claims = await self.ledger.claim(
             {system.name: limit}, owner=f"pull:{system.name}", now=now, until=now + visibility
         )
+        # Neither who waits for an answer nor the leases in it may wait for many looks one after the other.
+        looking_until = asyncio.get_running_loop().time() + min(PATIENCE, visibility / 3)
         leased: list[Leased] = []
         given_back: list[Change] = []
         size = 0
         for claim in claims:
             try:
-                text = (await self._body(claim, system)).decode("utf-8")
+                text = (await self._body(claim, system, looking_until)).decode("utf-8")
                 behind = carried(Unread(claim.envelope), system, self.settlement.directory(), day_of(now))
             except PermanentFailure as failure:
                 given_back.append(self._refused(claim, failure))
+                continue
+            except StillLooking:
+                later = Deferred(self.clock.now() + LATER, counted=False)
+                given_back.append(Change(claim.delivery, claim.delivery.after(later)))
                 continue
             except Busy:
                 # The ledger was away for a moment, which says nothing about this one.
@@ -121,9 +127,11 @@ class Pull:
             await self.ledger.record_many(given_back, now=now)
         return leased
 
-    async def _body(self, claim: Claim, system: System) -> bytes:
-        if self.inspect is not None and (why := await self.inspect.refusal(claim.delivery.message, system)):
-            raise Withheld(why)
+    async def _body(self, claim: Claim, system: System, looking_until: float) -> bytes:
+        if self.inspect is not None:
+            within = max(0.0, looking_until - asyncio.get_running_loop().time())
+            if why := await self.inspect.refusal(claim.delivery.message, system, within=within):
+                raise Withheld(why)
         wish = system.subscriptions.get(claim.type) or Subscription(claim.type, claim.version)
         return (await self.translate.render(claim, wish.version)).body(wish.format)
 

@@ -37,6 +37,14 @@ async def test_sender_recipient_and_operators_are_told_what_was_found(hall: Hall
     message, sha256 = await sent(hall)
     token = OPERATOR if who == "operator" else await hall.token(who)
 
+    lens = hall.doors.inspect.examiner
+    assert isinstance(lens, Lens)
+    told = await hall.get(f"/v1/messages/{message}", token=token)
+    conforms("Message", told.json)
+    assert told.json["files"] == [{"sha256": sha256, "verdict": "not-checked", "scanned": "not-scanned"}]
+    assert lens.asked == [], "a timeline shows what is known and costs no look"
+    await hall.get(f"/v1/files/{sha256}/findings", token=token)
+
     told = await hall.get(f"/v1/messages/{message}", token=token)
     conforms("Message", told.json)
     assert told.json["files"] == [{"sha256": sha256, "verdict": "invalid", "scanned": "not-scanned"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from gateway.core.content import InMemory
+from gateway.core.content import Content, InMemory
 from gateway.core.delivery import State
 from gateway.core.faults import Busy, Rejected, Text
 from gateway.core.findings import Findings, Looked
 from gateway.ports import Accepted, Collected, CollectedFile, HeldFile
-from gateway.relay.inspect import FileRules, Inspect
+from gateway.relay.inspect import LATER, FileRules, Inspect
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.uploads import UploadFolder
 from tests.build import MORNING, a_key
@@ -199,6 +200,65 @@ async def test_a_bad_one_is_found_among_however_many(bench: Bench) -> None:
     message = await bench.send(*many, ("bad.pdf", BAD))
     await bench.town.work()
     assert (await bench.town.delivery(message)).state is State.DEAD
+
+
+@dataclass
+class Slow(Lens):
+    """A lens that tells nothing before it may."""
+
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self, file: Content, beside: Content | None = None, *, now: float) -> Looked:
+        await self.may.wait()
+        return await super().look(file, beside, now=now)
+
+
+async def test_a_slow_look_puts_a_delivery_off_goes_on_and_uses_up_no_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow({sha(BAD): looked("invalid", "changed")})
+    bench.lens = slow
+    bench.rule(policy="block")
+    trial, refusal = bench.town.dispatch._trial, bench.inspect.refusal
+    monkeypatch.setattr(Inspect, "refusal", lambda _, key, system: refusal(key, system, within=0.01))
+    message = await bench.send(BAD)
+    for attempt in range(2):
+        bench.town.clock.moment += LATER * attempt
+        now = bench.town.clock.now()
+        (claim,) = await bench.town.ledger.claim({PUSHED: 1}, owner="x", now=now, until=now + 28)
+        tried = await trial.of(claim)
+        assert tried is not None
+        assert (tried.change.after.state, tried.change.after.due) == (State.QUEUED, now + LATER)
+        assert tried.is_unasked
+        assert await bench.town.ledger.record_many([tried.change], now=now) == [True]
+    delivery = await bench.town.delivery(message)
+    assert (delivery.attempts, await bench.town.attempts(message)) == (0, ())
+
+    slow.may.set()
+    monkeypatch.undo()
+    bench.town.clock.moment += LATER
+    await bench.town.work()
+    assert (await bench.town.delivery(message)).state is State.DEAD
+    assert slow.asked == [sha(BAD)], "one look, whoever waited for it"
+    await bench.inspect.close()
+
+
+async def test_slow_looks_put_off_what_is_fetched_and_take_a_third_of_its_lease_in_all(bench: Bench) -> None:
+    slow = Slow({sha(GOOD): looked("valid")})
+    bench.lens = slow
+    bench.rule(policy="block")
+    for number in range(5):
+        await bench.send(b"%%PDF %d" % number, to="H33.20", id=a_key(number), subject=str(number))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await bench.town.pull.lease(bench.town.system(PULLED), max=10, wait=0, visibility=1) == []
+    assert loop.time() - began < 0.9
+
+    slow.may.set()
+    bench.town.clock.moment += LATER
+    leased = await bench.town.pull.lease(bench.town.system(PULLED), max=10, wait=0, visibility=30)
+    assert [each.attempt for each in leased] == [1] * 5
+    await bench.inspect.close()
 
 
 async def test_while_the_ledger_is_away_nobody_is_refused_anything(bench: Bench) -> None:
