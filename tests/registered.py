@@ -40,7 +40,8 @@ def a_status(code: str, *, by: str = ONE, name: str | None = None, **override: A
     made |= {field: override.pop(field) for field in list(override) if field in _FIELDS}
     entry = DocumentEntry("status", key, recipients=(ISSUER,), reporter=by, code=code, document=key, **made)
     told = f"{code} by {by}" if name is None else name
-    return a_message(told, to=("H33.05/dms",), source=f"{by}/dms", type="document.status", entry=entry, **override)
+    override.setdefault("source", f"{by}/dms")
+    return a_message(told, to=("H33.05/dms",), type="document.status", entry=entry, **override)
 
 
 def owed(agency: str = ONE, name: str = "receipt", *, by: tuple[str, ...] = ("02", "03")) -> Obligation:

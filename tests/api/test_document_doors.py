@@ -32,8 +32,10 @@ async def send(hall: Hall, *, to: str = "H33.16 H33.30", **data: Any) -> str:
     return await accepted(hall, envelope)
 
 
-async def report(hall: Hall, code: str, *, by: str = "H33.16", at: float = 0.0, document: str = ID) -> str:
-    """A status of ``by``, posted; ``at``: seconds after now, by its own clock."""
+async def report(
+    hall: Hall, code: str, *, by: str = "H33.16", at: float = 0.0, document: str = ID, source: str | None = None
+) -> str:
+    """A status of ``by``, posted by its system or ``source``; ``at``: seconds after now, by its own clock."""
     data = {
         "from": {"organId": by},
         "responseFor": {"organId": "H33.05", "documentId": document},
@@ -41,7 +43,7 @@ async def report(hall: Hall, code: str, *, by: str = "H33.16", at: float = 0.0, 
         "timestamp": format_moment(hall.town.clock.now() + at),
     }
     envelope = hall.town.envelope(
-        f"{by}/dms", type="document.status", dataschema="urn:lgsp:contract:document.status:1.0", to="H33.05",
+        source or f"{by}/dms", type="document.status", dataschema="urn:lgsp:contract:document.status:1.0", to="H33.05",
         subject=document, data=data,
     )  # fmt: skip
     return await accepted(hall, envelope)
@@ -111,6 +113,27 @@ async def test_a_recipient_sees_its_own_part_and_nobody_else_anything(hall: Hall
     unknown = {**query, "document": "H33.05,2026/11/23,2/STC-VP"}
     (await hall.get("/v1/documents", token=await hall.token("H33.05/dms"), params=unknown)).problem("not-found", 404)
     assert len((await view(hall, VIEWER))["recipients"]) == 2
+
+
+async def test_what_another_tells_in_an_agencys_name_is_told_as_its_word_and_changes_nothing(hall: Hall) -> None:
+    await send(hall)
+    await report(hall, "03")
+    true = await view(hall)
+
+    await report(hall, "06", at=60, source="H33.20/dms")
+    data = document(documentId=ID, issuingOrganId="H33.05", businessType=1, concerns=ID)
+    recall = await accepted(hall, hall.town.envelope("H33.20/dms", to="H33.16", data=data, subject=ID))
+    await report(hall, "15", at=90, by="H33.30", source="H33.20/dms")
+
+    seen = await view(hall)
+    for agency in ("H33.16", "H33.30"):
+        assert {**at(seen, agency), "history": []} == {**at(true, agency), "history": []}
+        assert at(seen, agency)["history"][:-1] == at(true, agency)["history"]
+        assert at(seen, agency)["history"][-1]["told_by"] == "H33.20/dms"
+    assert (at(seen)["progress"]["code"], seen["standing"]) == ("03", "in-force")
+    assert [(each["kind"], each.get("told_by")) for each in seen["issues"]] == [("new", None), ("recall", "H33.20/dms")]
+    (listed, _) = (await hall.get("/v1/documents", token=await hall.token("H33.05/dms"))).json["documents"]
+    assert (listed["id"], listed["told_by"]) == (recall.lower(), "H33.20/dms")
 
 
 async def test_any_spelling_of_the_id_finds_it(hall: Hall) -> None:

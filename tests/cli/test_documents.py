@@ -43,6 +43,13 @@ def at_the_desk(tmp_path: Path) -> Lgsp:
     return run
 
 
+async def keep_all(folder: Path, messages: list[NewMessage]) -> None:
+    ledger = SqliteLedger(read_settings(folder).store_path)
+    await ledger.open()
+    await ledger.accept_many([replace(message, deliveries=()) for message in messages])
+    await ledger.close()
+
+
 async def keep(folder: Path, messages: list[NewMessage]) -> None:
     ledger = SqliteLedger(read_settings(folder).store_path)
     await ledger.open()
@@ -70,6 +77,24 @@ def test_a_document_is_told_with_every_agency_and_every_answer(at_the_desk: Lgsp
     assert f"      thu hồi {KEY}: chưa trả lời\n" in told.out
     assert told.out.count("(lặp lại)") == 1
     assert f"issued by {ISSUER}" in at_the_desk("--lang", "en", "documents", "show", KEY).out
+
+
+def test_what_another_says_in_an_agencys_name_is_shown_as_its_word(tmp_path: Path) -> None:
+    folder = tmp_path / "province"
+    a_province(folder)
+    assert lgsp("-C", folder, "apply").status == 0
+    false: dict[str, Any] = {"source": "H33.20/dms", "is_vouched": False}
+    recall = a_document("recall", kind="recall", concerned=(KEY,), **false)
+    asyncio.run(keep_all(folder, [a_document(), a_status("06", **false), recall]))
+
+    told = lgsp("-C", folder, "documents", "show", KEY).out
+    english = lgsp("-C", folder, "--lang", "en", "documents", "show", KEY).out
+    listed = lgsp("-C", folder, "documents", "list", ISSUER).out
+
+    assert f"  {ONE}: không rõ; chưa báo trạng thái; còn nguyên\n" in told
+    assert told.count("(chỉ H33.20/dms nói vậy, không tính)") == 2
+    assert english.count("(told by H33.20/dms alone, does not count)") == 2
+    assert listed.count("(chỉ H33.20/dms nói vậy, không tính)") == 1
 
 
 def test_a_document_is_shown_as_json_and_by_any_spelling(at_the_desk: Lgsp) -> None:

@@ -172,6 +172,48 @@ class RegisterSuite:
         assert len(await archive.register.find(KEY, limit=1)) == 1
         assert await archive.register.find("unheard of") == []
 
+    # ------------------------------------------------------------------------------------------ in another's name
+
+    async def test_a_status_in_anothers_name_is_kept_and_closes_nothing(self, archive: Archive) -> None:
+        before, after = (a_status("03", name=name, source="H33.20/dms", is_vouched=False) for name in ("1", "2"))
+        await archive.keep(before)
+        assert await archive.parked() == []
+
+        await archive.keep(a_document(obligations=(owed(),)), after)
+
+        assert await archive.duties() == [(ONE, "receipt")]
+        kept = [(line.source, line.entry.is_vouched) for line in await archive.register.story(KEY, ISSUER)]
+        assert kept == [("H33.20/dms", False), ("H33.05/dms", True), ("H33.20/dms", False)]
+        await archive.keep(a_status("03"))
+        assert await archive.duties() == []
+
+    async def test_a_document_in_anothers_name_is_kept_and_takes_nothing_in(self, archive: Archive) -> None:
+        forged = a_document("forged", source="H33.20/dms", is_vouched=False, obligations=(owed(),))
+        await archive.keep(a_status("03"), forged)
+        assert await archive.parked() == [a_status("03").key]
+        assert await archive.duties() == []
+
+        await archive.keep(a_status("04"))
+        assert await archive.parked() == [a_status("03").key, a_status("04").key]
+        await archive.keep(a_document())
+        assert await archive.parked() == []
+        assert await archive.story() == ["status 03", "new", "status 04", "new"]
+
+    async def test_a_change_in_anothers_name_is_in_the_story_of_what_it_would_change(self, archive: Archive) -> None:
+        await archive.keep(
+            a_document(),
+            a_document("f", kind="recall", document="its own", concerned=(KEY,), source="H33.20/dms", is_vouched=False),
+        )
+
+        assert [line.entry.is_vouched for line in await archive.register.story(KEY, ISSUER)] == [True, False]
+
+    async def test_a_document_in_anothers_name_is_no_first_way(self, archive: Archive) -> None:
+        await archive.keep(a_document("forged", source="H33.20/dms", is_vouched=False))
+
+        await archive.keep(a_document("true", source="H33.14/axis", unless_served=True))
+
+        assert await archive.story() == ["new", "new"]
+
     # ----------------------------------------------------------------------------------------------------- parking
 
     async def test_a_status_of_an_unknown_document_waits_for_it(self, archive: Archive) -> None:

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.catalog import builtin_folder
+from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.agreement import Subscription
 from gateway.core.directory import Agency, Directory, System
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.key import document_key, made_key
 from gateway.core.documents.matching import Served, already_served, is_answered, left_to_serve
-from gateway.core.documents.registrar import Registrar
+from gateway.core.documents.registrar import Registrar, may_speak_for
 from gateway.core.envelope import Event
 from gateway.core.moments import parse_moment
 from gateway.core.routing import Route
@@ -339,6 +340,138 @@ def test_a_status_finds_its_document_by_id_or_by_issuer_code_and_day(about: dict
     made = line(data, "document.status/1.0", to="H33.05")
 
     assert (made.key, made.issuer) == (ID, "H33.05")
+
+
+# ---------------------------------------------------------------------------------------------- who may say this
+
+CLOSED = date(2025, 7, 1)
+CITY = Directory(
+    [
+        Agency("H33.05", "Sở Tài chính", "province", ("000.00.05.H33",), "H33"),
+        Agency("H33.05.01", "Chi cục", "unit", parent="H33.05", via="H33.05/dms"),
+        Agency("H33.05.01.02", "Phòng", "unit", parent="H33.05.01"),
+        Agency("H33.14", "Sở KHCN", "province", parent="H33", systems=(
+            System("H33.14/axis", "H33.14", "line", sealing="gateway"),
+            System("H33.14/own", "H33.14", "webhook"),
+        )),
+        Agency("H33.07", "Sở Y tế", "province", parent="H33", systems=(System("H33.07/dms", "H33.07", "webhook"),)),
+        Agency("H33.77", "Xã", "commune", parent="H33", via="H33.07/dms"),
+        Agency("H33.99", "Sở cũ", "province", parent="H33", closed=CLOSED, successor="H33.07"),
+        Agency("H33.99.01", "Đơn vị của sở cũ", "unit", parent="H33.99"),
+        Agency("H33.20", "Sở Nội vụ", "province", parent="H33", systems=(
+            System("H33.20/line", "H33.20", "line", sealing="gateway"),
+        )),
+        Agency("H33.20.01", "Ban", "unit", parent="H33.20", via="H33.20/line"),
+        Agency("H33.30", "Sở Xây dựng", "province", parent="H33", systems=(
+            System("H33.30/line", "H33.30", "line", sealing="gateway"),
+        )),
+        Agency("G12", "Bộ", "central", via="H33.30/line"),
+    ],
+    [],
+    gateway="H33.14/lgsp",
+)  # fmt: skip
+LONG_AFTER = parse_moment("2026-10-12T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("source", "speaker"),
+    [
+        ("H33.05/dms", "H33.05"),
+        ("000.00.05.H33/dms", "H33.05"),
+        ("X9/dms", "X9"),
+        ("H33.05/dms", "H33.05.01.02"),  # its own unit's
+        ("H33.07/dms", "H33.77"),  # carried
+        ("H33.07/dms", "H33.99"),  # in whose place it stands
+        ("H33.99/dms", "H33.07"),
+        ("H33.07/dms", "H33.99.01"),
+        ("H33.14/axis", "X9"),  # a line of the gateway's agency
+        ("H33.14/axis", "H33.05"),
+        ("H33.30/line", "X9"),  # a line that carries for others
+    ],
+)
+def test_who_may_speak_for_an_agency(source: str, speaker: str) -> None:
+    assert LONG_AFTER is not None
+    assert may_speak_for(source, speaker, CITY, LONG_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("source", "speaker"),
+    [
+        ("H33.07/dms", "H33.05"),
+        ("H33.05.01/dms", "H33.05"),  # a unit for its department
+        ("H33.07/dms", "X9"),
+        ("H33.14/own", "H33.05"),  # the gateway's agency is an agency like others
+        ("H33.20/line", "H33.05"),  # it carries for its own units alone
+        ("H33.30/dms", "G12"),  # another system than the one that carries
+        ("X9/dms", "H33.05"),
+    ],
+)
+def test_who_may_not_speak_for_an_agency(source: str, speaker: str) -> None:
+    assert LONG_AFTER is not None
+    assert not may_speak_for(source, speaker, CITY, LONG_AFTER)
+
+
+def test_a_system_that_carries_for_agencies_of_a_list_is_a_line_where_the_gateway_seals_for_it() -> None:
+    systems = (System("H33.30/line", "H33.30", "line", sealing="gateway"), System("H33.30/dms", "H33.30", "webhook"))
+    listed = [Entry("G12", "Bộ", via="H33.30/line"), Entry("G15", "Bộ khác", via="H33.30/dms")]
+    directory = Directory(
+        [Agency("H33.30", "Sở Xây dựng", "province", systems=systems)], [],
+        gateway="H33.14/lgsp", lists=[AgencyList.of("axis", listed)],
+    )  # fmt: skip
+
+    assert directory.lines == {"H33.30/line"}
+    assert may_speak_for("H33.30/line", "G15", directory, 0.0)
+    assert may_speak_for("H33.30/dms", "G15", directory, 0.0)
+    assert not may_speak_for("H33.30/dms", "G12", directory, 0.0)
+
+
+def test_a_successor_may_not_speak_for_an_agency_before_its_day() -> None:
+    early = parse_moment("2025-06-01T00:00:00Z")
+    assert early is not None
+    assert not may_speak_for("H33.07/dms", "H33.99", CITY, early)
+
+
+@pytest.mark.parametrize(("source", "is_vouched"), [("H33.05/dms", True), ("H33.07/dms", False)])
+@pytest.mark.parametrize(
+    ("contract", "name"),
+    [
+        ("document.issued/1.0", "recall"),
+        ("document.issued/2.0", "recall"),
+        ("document.issued/2.0", "minimal"),
+        ("document.status/1.0", "taken-back"),
+    ],
+)
+def test_a_line_is_vouched_for_where_its_source_may_speak_for_who_says_it(
+    contract: str, name: str, source: str, is_vouched: bool
+) -> None:
+    kind, _, version = contract.partition("/")
+    event = Event("i", "i", source, kind, version, "s", 0.0, "", ("H33.14",), None, 0, None, None, None, None, None,
+                  example(contract, name), {})  # fmt: skip
+    owed = Obligation("H33.14", "receipt", 8.0, ("03",))
+
+    made = Registrar(lambda *_: (owed,)).line(event, (), DIRECTORY, 0.0)
+
+    assert made is not None
+    assert (made.reporter, made.is_vouched) == ("H33.05", is_vouched)
+    assert made.obligations == ((owed,) if is_vouched and kind == "document.issued" else ())
+
+
+def test_a_status_in_anothers_name_is_not_vouched_for_and_answers_nothing() -> None:
+    data = example("document.status/1.0", "arrived")
+    data["responseFor"] = {"organId": "H33.05", "documentId": ID}
+    sent = replace(line(example("document.issued/2.0", "full")), key=ID)
+    owed = Obligation("H33.14", "receipt", 8.0, ("01",))
+    event = Event("i", "i", "H33.07/dms", "document.status", "1.0", "s", 0.0, "", ("H33.05",), None, 0, None, None,
+                  None, None, None, data, {})  # fmt: skip
+
+    forged, own = (
+        Registrar().line(event._replace(source=source), (), DIRECTORY, 0.0) for source in ("H33.07/dms", "H33.14/dms")
+    )
+
+    assert forged is not None
+    assert own is not None
+    assert (forged.is_vouched, own.is_vouched) == (False, True)
+    assert (is_answered(owed, sent, forged), is_answered(owed, sent, own)) == (False, True)
 
 
 # --------------------------------------------------------------------------------------------------- second ways

@@ -216,6 +216,59 @@ def test_a_document_to_a_thousand_agencies_is_seen_at_once() -> None:
     assert {len(each.history) for each in view.recipients} == {4}
 
 
+# ------------------------------------------------------------------------------------------- in another's name
+
+
+def forged(line: Line, at: float = 50.0) -> Line:
+    """The same, told by a system that may not speak for whom it names."""
+    entry = replace(line.entry, is_vouched=False)
+    return replace(line, message=f"forged {line.message} {at}", entry=entry, source="H33.20/dms")
+
+
+def test_a_status_in_anothers_name_is_told_as_the_word_of_its_system_and_changes_nothing_else() -> None:
+    for code in ("01", "02", "03", "06", "13", "15", "16"):
+        honest = [issued(), issued("recall", at=9.0), told("03", 20)]
+        true, view = seen(*honest), seen(*honest, forged(told(code, 30)))
+
+        assert derived(view) == derived(true)
+        assert [(each.code, each.told_by) for each in at(view).history] == [("03", None), (code, "H33.20/dms")]
+
+
+def test_a_forged_status_makes_no_repeat_of_the_true_one() -> None:
+    view = seen(issued(), forged(told("03", 1)), told("03", 1))
+
+    assert [(each.told_by, each.is_repeat) for each in at(view).history] == [("H33.20/dms", False), (None, False)]
+
+
+def test_a_change_in_the_issuers_name_asks_nothing_and_answers_to_it_say_nothing() -> None:
+    for kind in ("recall", "update", "replace"):
+        for key in (KEY, LATER):
+            false = forged(issued(kind, at=9.0, key=key, to=(ONE, "H33.40")))
+            view = seen(issued(), told("03"), false, told("15", 20, key=LATER))
+
+            assert (view.standing, at(view).standing, at(view).changes, at(view).flags) == (
+                "in-force",
+                "in-force",
+                (),
+                (),
+            )
+            assert [each.agency for each in view.recipients] == [ONE, OTHER]
+            assert [(each.kind, each.told_by) for each in view.issues] == [("new", None), (kind, "H33.20/dms")]
+
+
+def test_a_taking_back_in_the_issuers_name_is_no_change() -> None:
+    view = seen(issued(), forged(taken_back(5.0)), told("15", 20))
+
+    assert (at(view).standing, at(view).changes) == ("in-force", ())
+    assert [(each.code, each.told_by) for each in at(view).history] == [("13", "H33.20/dms"), ("15", None)]
+
+
+def test_a_document_in_anothers_name_alone_is_not_known() -> None:
+    view = seen(forged(issued()))
+
+    assert (view.is_known, view.standing, view.recipients) == (False, "in-force", ())
+
+
 # ------------------------------------------------------------------------------------------------------ who may see
 
 
