@@ -456,12 +456,14 @@ class RegisterSuite:
             return type(answer).__name__
 
         assert await offered("axis", "first") == "Accepted"
-        assert await offered("post", "the same") == "Served"
         await archive.keep(a_status("16", by=OTHER))
-        assert await offered("folder", "the same once more") == "Served"
+        assert await offered("folder", "the same") == "Served"
         await archive.keep(a_status("16", by=ONE))
         assert await offered("post", "again") == "Accepted"
         assert await offered("axis", "again, too") == "Served"
+        # refused and asked again in one batch
+        once_more = a_document("once more", source="H33.14/sea", unless_served=True, **recall)
+        await archive.keep(a_status("16", by=ONE, name="refused again"), once_more)
 
 
 class TestMemoryRegister(RegisterSuite):

@@ -167,10 +167,12 @@ async def test_a_recall_that_was_refused_and_comes_again_in_the_same_words_reach
     province.axis.put(axes.a_letter(12, to=[HOME], subject="V/v mời họp"), MINISTRY)
     province.axis.put(recall, MINISTRY)
     await province.rounds()
-    province.platform.put(recall, receiver=HOME)
-    await province.rounds()
+    if line == "axis":
+        province.platform.put(recall, receiver=HOME)
+        await province.rounds()
     assert len(town.desk(f"{HOME}/dms").parcels) == 2
-    assert await province.known() == [PLATFORM]
+    known = await province.known()
+    assert known == ([PLATFORM] if line == "axis" else [])
 
     about = {"organId": MINISTRY, "code": "12/VPCP-TTĐT", "promulgationDate": "2026-11-23", "documentId": recalled}
     refusal = {
@@ -189,4 +191,4 @@ async def test_a_recall_that_was_refused_and_comes_again_in_the_same_words_reach
         province.platform.put(recall, receiver=HOME)
     await province.rounds()
     assert len(town.desk(f"{HOME}/dms").parcels) == 3
-    assert await province.known() == [PLATFORM]
+    assert await province.known() == known
