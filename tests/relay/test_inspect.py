@@ -243,6 +243,24 @@ async def test_a_slow_look_puts_a_delivery_off_goes_on_and_uses_up_no_attempt(
     await bench.inspect.close()
 
 
+async def test_slow_looks_say_nothing_about_the_destination(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow({})
+    bench.lens = slow
+    bench.rule(policy="block")
+    refusal = bench.inspect.refusal
+    monkeypatch.setattr(Inspect, "refusal", lambda _, key, system: refusal(key, system, within=0.01))
+    sent = [await bench.send(b"%%PDF %d" % number, id=a_key(number), subject=str(number)) for number in range(40)]
+    await bench.town.pass_time(60, step=2)
+    assert bench.town.outages.down() == frozenset()
+    assert bench.town.desk(PUSHED).parcels == []
+
+    slow.may.set()
+    await bench.town.pass_time(10, step=1)
+    assert {(await bench.town.delivery(each)).state for each in sent} == {State.DELIVERED}
+    assert {len(await bench.town.attempts(each)) for each in sent} == {1}
+    await bench.inspect.close()
+
+
 async def test_slow_looks_put_off_what_is_fetched_and_take_a_third_of_its_lease_in_all(bench: Bench) -> None:
     slow = Slow({sha(GOOD): looked("valid")})
     bench.lens = slow
