@@ -115,7 +115,10 @@ def _issuer(organ: str, written: str, directory: Directory, now: float) -> str:
     So what a closed agency issued stays one document when its successor changes it, or is answered for it.
     """
     canonical = canonical_by(directory)
-    code, named = canonical(organ), issuer_in(written)
+    code = canonical(organ)
+    if written.startswith(f"{organ},"):  # as nearly always
+        return code
+    named = issuer_in(written)
     first = code if named is None else canonical(named)
     return first if first != code and _living(first, directory, now) == _living(code, directory, now) else code
 
