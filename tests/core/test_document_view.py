@@ -337,3 +337,13 @@ def test_every_status_is_in_the_history_as_often_as_it_arrived(reports: list[Lin
 
 def test_a_digest_is_no_part_of_what_is_seen() -> None:
     assert a_digest("x") not in repr(seen(issued(fingerprint=a_digest("x"))))
+
+
+def test_who_reports_on_what_it_was_never_sent_learns_nothing_about_it() -> None:
+    stranger = "H33.77"
+    of_a_known_one = seen(issued(), told("03", by=stranger)).for_agency(frozenset({stranger}))
+    of_none = seen(told("03", by=stranger)).for_agency(frozenset({stranger}))
+    assert of_a_known_one is not None
+    assert of_none is not None
+    assert (of_a_known_one.is_known, of_a_known_one.issued_on, of_a_known_one.issues) == (False, None, ())
+    assert (of_none.is_known, of_none.issued_on, of_none.issues) == (False, None, ())

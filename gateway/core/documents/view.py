@@ -124,7 +124,10 @@ class DocumentView:
             for each in self.issues
             if (to := tuple(code for code in each.recipients if code in codes))
         )
-        return DocumentView(self.key, self.issuer, self.document, self.is_known, self.issued_on, issues, mine)
+        # Who reports on what it was never sent learns nothing about it, not even whether it exists.
+        is_party = bool(issues)
+        day = self.issued_on if is_party else None
+        return DocumentView(self.key, self.issuer, self.document, self.is_known and is_party, day, issues, mine)
 
 
 def view_of(key: str, issuer: str, lines: Sequence[Line]) -> DocumentView | None:
