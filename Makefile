@@ -51,6 +51,8 @@ check: $(STAMP) ## format, lint, types and floors: changes nothing
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
 test: $(STAMP) ## the whole suite (with CI=true a skipped test is a failed one)
+	@# Hundreds of gateways are started: none of them should have to compile the program first.
+	@$(BIN)/python -m compileall -q gateway adapters tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 states: $(STAMP) ## draw the table of a delivery's states into ARCHITECTURE.md
