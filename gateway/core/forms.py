@@ -16,6 +16,8 @@ _TEMPLATES: Final = {
     "slash-date": "yyyy/MM/dd",
     "vn-date-time": "dd/MM/yyyy HH:mm:ss",
     "slash-date-time": "yyyy/MM/dd HH:mm:ss",
+    "compact-date": "yyyyMMdd",
+    "compact-date-time": "yyyyMMddHHmmss",
 }
 _RFC3339: Final = "yyyy-MM-ddTHH:mm:ss"
 #: Every form of a day or moment by its name in a rule file.

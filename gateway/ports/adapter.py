@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 from gateway.core.content import MemorySink, NewSink
 from gateway.core.directory import System
+from gateway.core.dossiers.dossier import Dossier
 from gateway.core.faults import Text
 from gateway.core.handover import Collected, CollectedFile, HandedOver, Parcel, Uncollectable
 from gateway.core.jws import Signer
+from gateway.core.visit import Call, NotReceived, Received, Reply
 
 __all__ = [
     "Adapter",
     "AdapterContext",
     "AdapterKind",
+    "Answering",
+    "Call",
     "Collected",
     "CollectedFile",
     "HandedOver",
+    "NotReceived",
     "Parcel",
+    "Received",
+    "Reply",
+    "Take",
     "Uncollectable",
 ]
+
+#: Accepts one item for the system whose door was called, as if it had been collected: what answers ``Received`` is
+#: durable. Raises Busy where the bus cannot take it now: the caller is told to come again.
+Take = Callable[[Collected], Awaitable[Received | NotReceived]]
 
 
 class Adapter(Protocol):
@@ -43,6 +55,28 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go within 5 seconds."""
+
+
+class Answering(Adapter, Protocol):
+    """An adapter whose agency calls the bus (``ANSWERS = True`` in its module): it has a door of its own.
+
+    The door is ``{public_url}/in/AGENCY/SYSTEM/`` and whatever follows it, any method. Who calls is the adapter's to
+    prove, by what that software can do (``gateway.calls.gate``).
+    """
+
+    async def answer(self, call: Call, take: Take) -> Reply:
+        """Answer one call in the caller's own words; what it brings is taken before it is told that it was.
+
+        A Fault that it raises, and whatever is unforeseen, becomes a problem of the bus's own.
+        """
+
+
+def _no_link(sha256: str, name: str) -> str:
+    raise FileNotFoundError(f"nobody gives out files here: {sha256} {name}")
+
+
+async def _no_dossier(_: str) -> Dossier | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +100,10 @@ class AdapterContext:
     broker_url: Callable[[], str] = lambda: "local"
     #: Takes what an adapter fetches, on the gateway's disk: nothing large has to fit into memory.
     new_sink: NewSink = MemorySink
+    #: An address under which whoever has it may fetch a file of the spool for a while: (SHA-256, file name) -> URL.
+    link: Callable[[str, str], str] = _no_link
+    #: A dossier by its code as anybody writes it, with its record: what is known of it now; None of an unknown one.
+    dossier: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
 
 
 class AdapterKind(Protocol):
@@ -75,6 +113,8 @@ class AdapterKind(Protocol):
     MODE: Literal["push", "pull"]
     #: Whether the bus must call ``collect``.
     COLLECTS: bool
+    #: Whether its agency calls the bus: the adapter is an :class:`Answering`. Absent means no.
+    ANSWERS: bool
 
     def open_adapter(self, context: AdapterContext) -> Adapter:
         """An adapter for one system; raises Misconfigured where its settings cannot work."""

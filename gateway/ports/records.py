@@ -9,6 +9,7 @@ from typing import Any, Literal
 from gateway.core.delivery import Delivery
 from gateway.core.documents.entry import DocumentEntry
 from gateway.core.documents.matching import Served
+from gateway.core.dossiers.event import DossierEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class NewMessage:
     entry: DocumentEntry | None = None
     #: Not to be kept where its document was sent to any of those it would go to, by another way.
     unless_served: bool = False
+    #: Its line in the register of dossiers, where it speaks of one.
+    dossier: DossierEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
