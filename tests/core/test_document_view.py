@@ -164,6 +164,14 @@ def test_an_agency_whose_clock_is_ahead_answers_what_was_there_when_the_answer_c
     assert answers(view) == [("update", "agreed"), ("recall", "open")]
 
 
+def test_what_came_before_a_change_does_not_answer_it_though_the_clock_is_ahead_and_both_came_within_a_second() -> None:
+    early = told("16", 3000)
+    view = seen(issued(), issued("update", at=100.1), replace(early, accepted_at=MORNING + 100.3),
+                issued("replace", key=LATER, at=100.9))  # fmt: skip
+
+    assert answers(view) == [("update", "refused"), ("replace", "open")]
+
+
 def test_a_change_with_an_id_of_its_own_is_answered_under_either_id() -> None:
     replacement = issued("replace", key=LATER, at=10.0)
 

@@ -93,19 +93,28 @@ def answered(key: str, changes: Sequence[Change], told: Iterable[Kept]) -> list[
                 came[id_] = min(came.get(id_, line.accepted_at), line.accepted_at)
     last: dict[int, tuple[float, str]] = {}
     for (under, code, said_at), accepted_at in came.items():
-        # What came before a change was asked does not answer it, however fast the agency's clock runs.
-        meant = _meant(key, changes, under, min(said_at, accepted_at))
+        meant = _meant(key, changes, under, said_at, accepted_at)
         if meant is not None:
             last[meant] = max(last.get(meant, (said_at, code)), (said_at, code))
     return [(change, _MEANS[last[number][1]] if number in last else "open") for number, change in enumerate(changes)]
 
 
-def _meant(key: str, changes: Sequence[Change], under: str, at: float) -> int | None:
+def _meant(key: str, changes: Sequence[Change], under: str, said_at: float, accepted_at: float) -> int | None:
     """The change to which an answer under this id is, by its number."""
     fitting = [number for number, change in enumerate(changes) if under in {key, change.key}]
-    # Moments in edXML are whole seconds.
-    there = [number for number in fitting if math.floor(_finite(changes[number].asked_at)) <= at]
+    there = [number for number in fitting if _was_asked(changes[number], said_at, accepted_at)]
     return (there[-1] if there else fitting[0]) if fitting else None
+
+
+def _was_asked(change: Change, said_at: float, accepted_at: float) -> bool:
+    """Whether a change was there when an answer was given.
+
+    What came before a change was asked does not answer it, however fast the agency's clock runs: that is known to the
+    microsecond where our own clock says both. Moments in edXML are whole seconds.
+    """
+    if change.kind != "cancel" and change.asked_at > accepted_at:
+        return False
+    return math.floor(_finite(change.asked_at)) <= min(said_at, accepted_at)
 
 
 def _finite(moment: float) -> float:
