@@ -1,7 +1,7 @@
-"""Fetching from agencies that cannot send: list, keep files, seal for them, accept, settle; safe at any crash.
+"""Fetching from agencies that cannot send: list, receive each item, settle it; safe at any crash.
 
-The id follows from the bytes as the agency wrote them, so an item collected twice is one message. A document that came
-before by another way goes only to those who have not got it.
+What becomes of one item is ``relay/receive``. A document that came before by another way goes only to those who have
+not got it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
-from gateway.checkpoints import reach
-from gateway.core.content import PIECE, Content
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Busy, Fault, Rejected, Text
-from gateway.core.findings import Findings
-from gateway.ports import Adapter, AuditRow, Clock, Collected, CollectedFile, HeldFile, Ledger, Spool, Uncollectable
+from gateway.ports import Adapter, Clock, Collected, Ledger, Spool, Uncollectable
 from gateway.relay.inspect import Inspect
+from gateway.relay.receive import Receive, told
 from gateway.relay.second_way import AlreadyServed, SecondWay
 from gateway.relay.silence import Silences
 
@@ -30,7 +28,6 @@ BATCH: Final = 50
 _AHEAD: Final = 4
 #: Rounds in a row, while whole batches come in, before the others of the house get their turn.
 _MOST_ROUNDS: Final = 20
-_GRANT_TRIES: Final = 3
 
 log = structlog.get_logger()
 
@@ -51,7 +48,13 @@ class Collect:
     inspect: Inspect | None = None
     #: Whether this process does what only one of several should do.
     leads: Callable[[], bool] = lambda: True
+    #: What it does with one item, as the doors that agencies call do.
+    receive: Receive = field(init=False)
     _silences: Silences = field(default_factory=Silences)
+
+    def __post_init__(self) -> None:
+        receive = Receive(self.ledger, self.spool, self.second_way, self.clock, self.file_limit, self.inspect)
+        object.__setattr__(self, "receive", receive)
 
     async def rounds(self) -> None:
         """Collect as long as whole batches come in: a long queue does not wait for its next turn.
@@ -124,28 +127,24 @@ class Collect:
             await asyncio.gather(*(kept for _, kept in ready), return_exceptions=True)
 
     async def _prepared(self, system: System, item: Collected | Uncollectable) -> None:
-        """Keep the files of an item, all or none; raises Rejected or Busy where one of them may not come in (now)."""
+        """Keep the files of an item; raises Rejected or Busy where one of them may not come in (now)."""
         if isinstance(item, Collected):
-            found = [await self._looked_at(each, system) for each in item.files]
-            for each, findings in zip(item.files, found, strict=True):
-                await self._keep(each, system, findings)
+            await self.receive.keep_files(system, item)
 
     async def _one(self, system: System, adapter: Adapter, item: Collected | Uncollectable) -> bool:
         """Accept one item whose files are kept, and settle it; whether it was settled."""
         if isinstance(item, Uncollectable):
             await self._refused(system, adapter, item.token, item.reason, item.detail)
             return True
-        reach("collect.files-kept")
-        members = {**item.event, "source": system.name}
-        answer = await self.second_way.take(system, members, item.origin)
-        reach("collect.accepted")
+        answer = await self.receive.accept(system, item)
         if isinstance(answer, Busy):
             return False
         if isinstance(answer, AlreadyServed):
-            await self._known(system, adapter, item.token, answer)
+            await self.receive.note_known(system, item.token, answer)
+            await adapter.settle(item.token, None)
             return True
         if isinstance(answer, Fault):
-            await self._refused(system, adapter, item.token, answer.problem, _told(answer))
+            await self._refused(system, adapter, item.token, answer.problem, told(answer))
             return True
         await adapter.settle(item.token, None)
         log.info(
@@ -156,40 +155,10 @@ class Collect:
         )
         return True
 
-    async def _known(self, system: System, adapter: Adapter, token: str, answer: AlreadyServed) -> None:
-        """Everybody has the document by another way: the item is taken, and no message is made of it."""
-        details = {"item": token[:200], "document": answer.key, "agencies": list(answer.agencies[:50])}
-        await self.ledger.audit([AuditRow(self.clock.now(), system.name, "item.known", details)])
-        await adapter.settle(token, None)
-        log.info("item.known", agency=system.name, document=answer.key)
-
     async def _refused(self, system: System, adapter: Adapter, token: str, reason: str, detail: Text) -> None:
-        """The refusal is in the audit (accept writes its own) and back with the agency, in words."""
+        """The refusal is in the audit and back with the agency, in words."""
         await adapter.settle(token, (reason, detail))
-        details = {"item": token[:200], "reason": reason}
-        await self.ledger.audit([AuditRow(self.clock.now(), system.name, "item.refused", details)])
-        log.info("item.refused", agency=system.name, reason=reason)
-
-    async def _looked_at(self, each: CollectedFile, system: System) -> Findings | None:
-        if self.inspect is None or each.size > self.file_limit:
-            return None
-        return await self.inspect.arriving(each.content, system.name)
-
-    async def _keep(self, each: CollectedFile, system: System, findings: Findings | None) -> None:
-        for _ in range(_GRANT_TRIES):
-            await self.spool.put(_pieces(each.content), limit=self.file_limit)
-            held = HeldFile(each.sha256, each.size, each.media_type)
-            if await self.ledger.grant_file(held, system.name, at=self.clock.now(), is_present=self.spool.is_present):
-                if self.inspect is not None and findings is not None:
-                    await self.inspect.keep(findings)
-                return
-        raise OSError(f"the spool does not hold {each.sha256}")
-
-
-def _told(fault: Fault) -> Text:
-    places: Sequence[str] = [f"{v.pointer or '/'}: {v.message.vi}" for v in fault.violations[:20]]
-    in_english: Sequence[str] = [f"{v.pointer or '/'}: {v.message.en}" for v in fault.violations[:20]]
-    return Text("\n".join([fault.detail.vi, *places]), "\n".join([fault.detail.en, *in_english]))
+        await self.receive.note_refused(system, token, reason)
 
 
 async def _refusal_of(kept: asyncio.Task[None]) -> Rejected | None:
@@ -199,13 +168,3 @@ async def _refusal_of(kept: asyncio.Task[None]) -> Rejected | None:
     except Rejected as fault:
         return fault
     return None
-
-
-async def _pieces(content: Content) -> AsyncIterator[bytes]:
-    """The bytes of a file, read beside the loop."""
-    file = await asyncio.to_thread(content.open)
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE):
-            yield piece
-    finally:
-        await asyncio.to_thread(file.close)
