@@ -25,10 +25,26 @@ FILE = {"name", "mediaType", "size", "sha256"}
 PROMISED = {
     "document.issued": ["1.0", "2.0"],
     "document.status": ["1.0", "2.0"],
+    "dossier.forwarded": ["1.0"],
+    "dossier.progressed": ["1.0"],
+    "dossier.registered": ["1.0", "2.0"],
+    "dossier.result-issued": ["1.0", "2.0"],
+    "dossier.returned": ["1.0"],
+    "dossier.supplement-requested": ["1.0"],
+    "dossier.supplemented": ["1.0", "2.0"],
+    "dossier.withdrawn": ["1.0"],
+    "payment.notified": ["1.0"],
+    "payment.refunded": ["1.0"],
+    "post.ordered": ["1.0"],
+    "post.tracked": ["1.0"],
+    "procedure.catalogue": ["1.0"],
     "receipt.delivered": ["1.0"],
     "receipt.discarded": ["1.0"],
     "receipt.expired": ["1.0"],
     "receipt.refused": ["1.0"],
+    "signing.completed": ["1.0"],
+    "signing.requested": ["1.0"],
+    "statistics.monthly": ["1.0"],
 }
 
 each_contract = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
@@ -173,12 +189,74 @@ def test_reading_all_contracts_takes_no_time_worth_naming() -> None:
 
 @each_version
 def test_no_example_names_a_real_person(version: Version) -> None:
-    made_up = {"Nguyễn Văn Mẫu", "vanthu.mau@example.vn", "84900000000", "CB-01"}
+    made_up = {"Nguyễn Văn Mẫu", "vanthu.mau@example.vn", "84900000000", "CB-01", "Số 1 đường Mẫu", "000000000000",
+               "000000000", "Nội dung mẫu", "https://motcua.example.vn/tep/1?khoa=mau", ""}  # fmt: skip
     shown = {
-        str(value)
+        str(value).strip()
         for example in (*version.examples, *version.counterexamples)
         for place, value in leaves(example.data)
         if field_class(version.schema, place) == "personal"
     }
 
     assert shown <= made_up
+
+
+#: What dossiers are made of changed once, about 2022: these parts have an older and a newer text.
+CHANGED_ABOUT_2022 = {"applicant", "paper", "result"}
+
+
+def test_the_parts_of_dossiers_are_the_same_text_in_every_contract() -> None:
+    texts: dict[str, list[Any]] = {}
+    for version in VERSIONS:
+        if not version.name.startswith(("dossier.", "signing.", "payment.", "post.", "procedure.", "statistics.")):
+            continue
+        for name, part in version.schema.get("$defs", {}).items():
+            if part not in texts.setdefault(name, []):
+                texts[name].append(part)
+
+    assert {name for name, found in texts.items() if len(found) > 1} == CHANGED_ABOUT_2022
+    for name in CHANGED_ABOUT_2022:
+        older, newer = sorted(texts[name], key=lambda part: len(part["properties"]))
+        assert older["properties"].items() <= newer["properties"].items()
+        assert older["required"] == newer["required"]
+
+
+def test_a_result_that_is_done_needs_a_paper_and_says_so_in_words() -> None:
+    for label in ("1.0", "2.0"):
+        version = read_catalog([builtin_folder()]).find("dossier.result-issued", label)
+        assert version is not None
+        done = {"dossierCode": "H33.01-261123-0001", "status": {"code": 9, "at": "2026-11-23T08:30:00+07:00"}}
+
+        found = version.check({**done, "results": []})
+
+        assert [(each.pointer, each.rule, each.message.en) for each in found] == [
+            ("/results", "minItems", "Too few items; needed are at least 1")
+        ]
+
+
+def test_a_rejected_request_to_sign_needs_a_reason_and_says_so_in_words() -> None:
+    version = read_catalog([builtin_folder()]).find("signing.completed", "1.0")
+    assert version is not None
+    rejected = {"dossierCode": "H33.01-261123-0001", "outcome": "rejected", "at": "2026-11-23T08:30:00+07:00"}
+
+    (found,) = version.check(rejected)
+
+    assert (found.pointer, found.rule) == ("", "required")
+    assert found.message.en == "The required member reason is missing; the sender must add reason"
+    assert version.check({**rejected, "outcome": "trace"}) == ()
+
+
+@pytest.mark.parametrize("contract", ["dossier.registered", "dossier.supplemented", "dossier.result-issued"])
+def test_what_a_dossier_says_in_the_words_of_2019_comes_back_whole_from_those_of_2022(contract: str) -> None:
+    catalog = read_catalog([builtin_folder()])
+    up, down, older = (
+        catalog.translation(contract, 1, 2),
+        catalog.translation(contract, 2, 1),
+        catalog.find(contract, "1.0"),
+    )
+    assert up is not None
+    assert down is not None
+    assert older is not None
+
+    for example in older.examples:
+        assert down.apply(up.apply(example.data)) == example.data, example.name
