@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.compose.choices import agency_lists_of, findings_book_of
+from gateway.compose.choices import agency_lists_of, dossiers_of, findings_book_of
 from gateway.core import backfill
 from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.breaker import Breaker
 from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expired, GaveUp, Refused, Replayed, Signal
 from gateway.core.documents.entry import DocumentEntry, Obligation
+from gateway.core.dossiers.event import DossierEvent, Hop
 from gateway.core.findings import Findings, Looked, Signature
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
@@ -19,6 +20,7 @@ from gateway.ports.backfills import Backfills, Made, Request
 from gateway.ports.failures import Failures, Sought
 from gateway.ports.replays import Move, Operation, Replays
 from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
+from tests.told import CODE, a_head, a_telling, an_event
 
 NOW = MORNING + 60
 PUSHED, OTHER, HELD, DOWN, LATE = "H33.16/dms", "H33.05/hr", "H33.09/dms", "H33.21/dms", "H33.40/dms"
@@ -45,6 +47,7 @@ async def keep_busy(
     await _replay(ledger, failures, replays)
     await _catch_up(ledger, backfills)
     await _speak_of_documents(ledger)
+    await _speak_of_dossiers(ledger)
     await _list_agencies(ledger)
     await ledger.keep_derived(
         Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
@@ -87,6 +90,18 @@ async def _speak_of_documents(ledger: Ledger) -> None:
     early = DocumentEntry("status", "Đ 2", "H33.05", "H33.09", ("H33.05",), code="04", earlier=(("03", None),))
     entries = {"document": sent, "recall": recall, "told": told, "told early": early}
     await ledger.accept_many([a_message(name, to=(OTHER,), entry=entry) for name, entry in entries.items()])
+
+
+async def _speak_of_dossiers(ledger: Ledger) -> None:
+    """A dossier that a second agency works on under a code of its own; nobody has looked at what was said last."""
+    forwarded = an_event("forwarded", hop=Hop(1, "H33.16", "H33.05", NOW + 0.7, "của H33.05"))
+    events: list[DossierEvent] = [an_event(status=2, channel="online"), forwarded]
+    await ledger.accept_many([a_telling(f"dossier {n}", of=of, to=(OTHER,)) for n, of in enumerate(events)])
+    register = dossiers_of(ledger)
+    *_, last = await register.story(CODE)
+    assert await register.settle(a_head(last.place, flags=("late",), track=((2, NOW + 0.1),)))
+    late = [an_event("progressed", status=4), an_event(code="con", parent=CODE)]
+    await ledger.accept_many([a_telling(f"dossier late {n}", of=of, to=(OTHER,)) for n, of in enumerate(late)])
 
 
 async def _deliver(ledger: Ledger, count: int) -> None:

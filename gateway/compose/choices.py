@@ -18,6 +18,7 @@ from gateway.ports.agency_lists import AgencyLists
 from gateway.ports.backfills import Backfills
 from gateway.ports.copies import Copies, Server
 from gateway.ports.documents import Register
+from gateway.ports.dossiers import DossierRegister
 from gateway.ports.failures import Failures
 from gateway.ports.findings import FindingsBook
 from gateway.ports.peers import Peers
@@ -32,6 +33,7 @@ __all__ = [
     "agency_lists_of",
     "backfills_of",
     "copies_of",
+    "dossiers_of",
     "failures_and_replays",
     "findings_book_of",
     "known_steps",
@@ -159,6 +161,17 @@ def register_of(ledger: Ledger) -> Register:
     from gateway.store.postgres import documents
 
     return documents.register_of(ledger)
+
+
+def dossiers_of(ledger: Ledger) -> DossierRegister:
+    """The register of dossiers, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import dossiers as embedded
+
+        return embedded.dossiers_of(ledger)
+    from gateway.store.postgres import dossiers
+
+    return dossiers.dossiers_of(ledger)
 
 
 def findings_book_of(ledger: Ledger) -> FindingsBook:

@@ -92,6 +92,9 @@ TABLES: Final[tuple[Table, ...]] = (
         "number source phase made_at made_by base digest count summary decided_by decision decided_at body",
     ),
     _table("findings", "sha256 about looked looked_at scanned scanner scanned_at", 2),
+    _table("dossier_lines", "message_seq code kind parent child message source accepted_at said"),
+    _table("dossiers", "code lead status next_look received_at finished_at place told"),
+    _table("dossiers_unsettled", "code first last"),
     _table("journal", "number kind body"),
 )
 

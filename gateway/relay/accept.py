@@ -20,6 +20,7 @@ from gateway.core.delivery import Delivery, new_delivery
 from gateway.core.directory import Directory, System
 from gateway.core.documents.entry import DocumentEntry
 from gateway.core.documents.matching import Served
+from gateway.core.dossiers.event import DossierEvent
 from gateway.core.envelope import (
     Event,
     check_attributes,
@@ -74,6 +75,17 @@ def no_line(_: Event, __: Sequence[Route], ___: Directory, ____: float) -> Docum
     return None
 
 
+#: What an event says of a dossier, by the directory, now: asked only of contracts that speak of dossiers.
+DossierOf = Callable[[Event, Sequence[Route], Directory, float], DossierEvent | None]
+#: How their names begin.
+OF_DOSSIERS = ("dossier.", "signing.", "payment.", "post.")
+
+
+def no_dossier(_: Event, __: Sequence[Route], ___: Directory, ____: float) -> DossierEvent | None:
+    """Nothing is said of dossiers."""
+    return None
+
+
 class Declined(NamedTuple):
     """An event that was offered and not kept, the message that it would have been, and who was sent it before."""
 
@@ -99,6 +111,7 @@ class Accept:
     paces: Paces = field(default_factory=Paces)
     turnstile: Turnstile = field(default_factory=Turnstile)
     line_of: LineOf = no_line
+    dossier_of: DossierOf = no_dossier
     #: What the law wants noticed; None where nobody keeps watch.
     vigil: Vigil | None = None
 
@@ -274,6 +287,9 @@ class Accept:
             files=sound.files,
             is_own=sound.is_own,
             entry=None if sound.is_own else self.line_of(event, sound.routes, directory, now),
+            dossier=self.dossier_of(event, sound.routes, directory, now)
+            if event.type.startswith(OF_DOSSIERS) and not sound.is_own
+            else None,
         )
         seen = None if self.vigil is None else self.vigil.notice(event, sound.source, message.entry, now)
         return message if seen is None else Watched.of(message, seen)

@@ -30,6 +30,7 @@ from gateway.ports import (
 )
 from gateway.store.leaves import audit_leaf
 from gateway.store.memory_documents import Lines
+from gateway.store.memory_dossiers import DossierLines
 
 
 class MemoryLedger:
@@ -56,6 +57,7 @@ class MemoryLedger:
         self._rows: dict[tuple[RowKind, str], RegistryRow] = {}
         self._version = 0
         self.lines = Lines()
+        self.dossiers = DossierLines()
         self.refusals: Counter[tuple[str, int, str]] = Counter()
 
     async def open(self) -> None:
@@ -76,6 +78,7 @@ class MemoryLedger:
             return FilesMissing(missing)
         if (served := self.lines.keep(new)) is not None:
             return served
+        self.dossiers.keep(new)
         self._messages[new.key] = new
         if new.receipt_payload:
             self._journal.append(("receipt", new.receipt_payload))
@@ -381,6 +384,7 @@ class MemoryLedger:
     def forget(self, until: float) -> int:
         """Forget messages accepted by ``until`` with which all is done, but for what a repeat is; answers how many."""
         gone = [message for message in self._done(until) if message.digest]
+        self.dossiers.forget(until)
         for message in gone:
             self.lines.forget(message.key)
             for delivery in message.deliveries:

@@ -17,7 +17,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from gateway import checkpoints
-from gateway.compose.choices import agency_lists_of
+from gateway.compose.choices import agency_lists_of, dossiers_of
 from gateway.core.agency_list import AgencyList
 from gateway.core.delivery import Delivered, State
 from gateway.core.faults import Busy, Misconfigured
@@ -44,6 +44,7 @@ from tests.conformance.test_retention import ALL, DATA, Archive, again
 from tests.servers import databases
 from tests.servers.databases import in_a_loop_of_its_own
 from tests.servers.sharing import within
+from tests.told import CODE, a_telling, an_event
 
 
 class Crashed(BaseException):
@@ -161,6 +162,22 @@ async def rows(reading: Export | Import, table: Table, after: Row | None = None)
     return [row async for page in reading.pages(table, after) for row in page]
 
 
+async def dossiers_go_on(ledger: Ledger) -> None:
+    """What was said of a dossier is there in its order, what comes is behind it, and its head is worked out again."""
+    register = dossiers_of(ledger)
+    assert await register.unsettled() == [CODE, "con"]
+    await ledger.accept_many([a_telling("in the new one", of=an_event("result-issued", status=9))])
+    story = await register.story(CODE)
+    assert [line.event.kind for line in story] == ["registered", "forwarded", "progressed", "result-issued"]
+    head = await register.head(CODE)
+    assert head is not None
+    assert head.place == story[1].place
+    assert await register.children(CODE) == ["con", "của H33.05"]
+    assert not await register.settle(replace(head, place=story[2].place))
+    assert await register.settle(replace(head, place=story[3].place))
+    assert await register.unsettled() == ["con"]
+
+
 class RelocationSuite:
     """Every promise; a pair of stores adds its two ends."""
 
@@ -266,6 +283,7 @@ class RelocationSuite:
         assert AgencyList.unpack(AXIS, await lists.body(AXIS, "second") or b"").count == 2
         again = await lists.propose(replace(waiting, digest="third", base="second"), b"", row)
         assert again.number == waiting.number + 1, "the youngest is the youngest"
+        await dossiers_go_on(ledger)
         await ledger.close()
 
     async def test_what_retention_left_arrives_and_ids_stay_taken(self, busy: House, target: House) -> None:

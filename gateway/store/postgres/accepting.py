@@ -13,8 +13,9 @@ import orjson
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
+from gateway.store.dossier_rows import line_row
 from gateway.store.lines import Lines, Wanted
-from gateway.store.postgres import lines, locks
+from gateway.store.postgres import dossier_lines, lines, locks
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.rows import FIXED, MOVING, arrays, columns, fixed, moving, names_of
 from gateway.store.postgres.writer import Step
@@ -134,6 +135,7 @@ class _Batch:
     leaves: list[bytes] = field(default_factory=list)
     owing: list[int] = field(default_factory=list)
     register: Lines | None = None
+    dossiers: list[tuple[Any, ...]] = field(default_factory=list)
     given_back: set[str] = field(default_factory=set)  # ids that were taken in vain
 
     async def begin(
@@ -188,6 +190,8 @@ class _Batch:
             self.deliver(delivery, seq, new.accepted_at)
         if self.register is not None:
             self.register.keep(seq, new)
+        if new.dossier is not None:
+            self.dossiers.append((seq, *line_row(new, new.dossier)))
         return answer
 
     def deliver(self, delivery: Delivery, message_seq: int, at: float) -> None:
@@ -224,6 +228,8 @@ class _Batch:
             await connection.execute("INSERT INTO outcomes (delivery_seq) SELECT unnest($1::int8[])", self.owing)
         if self.register is not None:
             await lines.write(connection, self.register)
+        if self.dossiers:
+            await dossier_lines.write(connection, self.dossiers)
         if self.given_back:
             await connection.execute("DELETE FROM ids WHERE key = ANY($1::uuid[])", list(self.given_back))
 
@@ -245,7 +251,8 @@ def _locks(requests: Sequence[Sequence[NewMessage]]) -> str:
     messages = list(chain.from_iterable(requests))
     spoken_of = Wanted.of(messages)
     documents = () if spoken_of is None else spoken_of.every
-    wanted = locks.lanes((delivery.lane for new in messages for delivery in new.deliveries), documents)
+    dossiers = {new.dossier.code for new in messages if new.dossier is not None}
+    wanted = locks.lanes((delivery.lane for new in messages for delivery in new.deliveries), documents, dossiers)
     return wanted + locks.FILES if any(new.files for new in messages) else wanted
 
 

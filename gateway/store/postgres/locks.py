@@ -3,7 +3,8 @@
 *The gate* is held by everybody who places deliveries, side by side; whoever changes the rule by which they are placed
 (a hold) has it alone. *A lane* is held by who adds to it or ends something in it: so the order in which its deliveries
 got their numbers is the order of the commits, and nothing becomes the head of a lane unseen. *A document* is held by
-who keeps what is said of it, so that what was sent and what was reported see one another. *The files* are held side by
+who keeps what is said of it, so that what was sent and what was reported see one another. *A dossier* is held alike, so
+that its lines are committed in the order of their numbers. *The files* are held side by
 side by who names or grants some, and alone by the sweep. *The past* is held side by side by who makes deliveries of
 messages kept before, and alone by retention. All end with the transaction.
 """
@@ -40,9 +41,10 @@ TRY_LEAVING: Final = f"SELECT pg_try_advisory_xact_lock({_LEAVING})"
 TRY_STAYING: Final = f"SELECT pg_try_advisory_xact_lock_shared({_LEAVING})"
 
 
-def lanes(names: Iterable[str | None], documents: Iterable[tuple[str, str]] = ()) -> str:
-    """The gate side by side with others, these lanes, and these documents (key, issuer)."""
-    numbers = sorted({*(_number(name) for name in names if name is not None), *map(_of_document, documents)})
+def lanes(names: Iterable[str | None], documents: Iterable[tuple[str, str]] = (), dossiers: Iterable[str] = ()) -> str:
+    """The gate side by side with others, these lanes, these documents (key, issuer) and these dossiers (code)."""
+    spoken_of = {*map(_of_document, documents), *(_of_document((code, "dossier")) for code in dossiers)}
+    numbers = sorted({*(_number(name) for name in names if name is not None), *spoken_of})
     if len(numbers) > MOST_LANES:
         return ALONE
     gate = f"; SELECT pg_advisory_xact_lock_shared({_GATE})"

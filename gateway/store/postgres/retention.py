@@ -18,7 +18,7 @@ import asyncpg  # type: ignore[import-untyped]
 from gateway.core.retention import Ages, Kept
 from gateway.ports import Ledger
 from gateway.ports.retention import Mark, Retired
-from gateway.store.postgres import locks, partitions
+from gateway.store.postgres import dossier_lines, locks, partitions
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.partitions import Month
@@ -228,6 +228,10 @@ async def _documents(connection: Connection, asked: _Slice) -> _Done:
     return Retired(), _last(rows, asked)
 
 
+async def _dossiers(connection: Connection, asked: _Slice) -> _Done:
+    return Retired(), await dossier_lines.forget(connection, asked.after, asked.end, asked.limit)
+
+
 async def _forget(connection: Connection, asked: _Slice) -> _Done:
     rows = await _fetch(connection, "seq", "messages", asked)
     done = await _done(connection, (row[0] for row in rows))
@@ -280,6 +284,7 @@ _PLACES: Final = (
     _Place("data", "message_files", None, _message_files),
     _Place("attempts", "attempts", _ATTEMPTS, _attempts),
     _Place("metadata", "documents", None, _documents),
+    _Place("metadata", "dossiers", None, _dossiers),
     _Place("metadata", "messages", _MESSAGES, _forget),
     _Place("metadata", "ended", _DELIVERIES, _ended),
     _Place("metadata", "proofs", _DELIVERIES, _nothing),

@@ -31,6 +31,9 @@ NUMBERS: Final[dict[str, dict[str, str]]] = {
     "documents": {"message_seq": "messages"},
     "document_changes": {"message_seq": "messages"},
     "duties": {"message_seq": "messages"},
+    "dossier_lines": {"message_seq": "messages"},
+    "dossiers": {"place": "messages"},
+    "dossiers_unsettled": {"first": "messages", "last": "messages"},
     "backfills": {"last": "messages", "reached": "messages"},
 }
 #: What a table of the journey is here, where it is not the table of that name with these columns.
@@ -58,7 +61,7 @@ _QUESTIONS: Final = {
 }
 #: Keys that are text: compared by code points, whatever the language of the database.
 _TEXT: Final = frozenset(
-    {"name", "kind", "key", "recipient", "sha256", "about", "system", "token", "address", "problem"}
+    {"name", "kind", "key", "recipient", "sha256", "about", "system", "token", "address", "problem", "code"}
 )
 
 

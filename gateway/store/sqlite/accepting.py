@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from gateway.core.delivery import Delivery, Held, as_blocked
 from gateway.ports import Acceptance, Accepted, FilesMissing, NewMessage, Taken
+from gateway.store.dossier_rows import line_row
 from gateway.store.lines import Lines
-from gateway.store.sqlite import lines
+from gateway.store.sqlite import dossier_lines, lines
 from gateway.store.sqlite.rows import INSERT_DELIVERY, OPEN, fixed, insert, moving, names_of, text_of
 from gateway.store.sqlite.writer import Step
 
@@ -109,6 +110,7 @@ class _Batch:
     files: list[tuple[int, str]] = field(default_factory=list)
     leaves: list[tuple[str, bytes]] = field(default_factory=list)
     register: Lines | None = None
+    dossiers: list[tuple[Any, ...]] = field(default_factory=list)
 
     def accept(self, new: NewMessage) -> Acceptance:
         """One message's answer; its rows are added where it is kept."""
@@ -137,6 +139,8 @@ class _Batch:
             self.deliver(delivery, seq, new.accepted_at)
         if self.register is not None:
             self.register.keep(seq, new)
+        if new.dossier is not None:
+            self.dossiers.append((seq, *line_row(new, new.dossier)))
         return answer
 
     def deliver(self, delivery: Delivery, message_seq: int, at: float) -> None:
@@ -162,6 +166,8 @@ class _Batch:
         insert(connection, "journal (kind, body)", self.leaves)
         if self.register is not None:
             lines.write(connection, self.register)
+        if self.dossiers:
+            dossier_lines.write(connection, self.dossiers)
 
 
 def _begun(connection: sqlite3.Connection, keys: Sequence[str], deliveries: Iterable[Delivery]) -> _Batch:

@@ -19,6 +19,7 @@ from gateway.core.delivery import ENDED
 from gateway.core.retention import CLASSES, Ages, Kept
 from gateway.ports import Ledger
 from gateway.ports.retention import Mark, Retired
+from gateway.store.sqlite import dossier_lines
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.writer import one_by_one
 
@@ -185,7 +186,10 @@ def _forget(connection: sqlite3.Connection, until: float, type_: str, seq: int, 
     count = connection.execute(
         f"UPDATE messages SET type = '', version = '', subject = '', digest = '' WHERE seq {_THESE}", (done,)
     ).rowcount
-    return Retired(messages=count, mark=None if len(found) < limit else found[-1])
+    is_more = dossier_lines.forget(connection, _last(connection, until), limit)
+    if len(found) < limit:
+        return Retired(messages=count, mark=(type_, seq) if is_more else None)
+    return Retired(messages=count, mark=found[-1])
 
 
 #: What operations remember of these deliveries: in each they lie side by side.
