@@ -60,6 +60,11 @@ class DossierEvent:
     channel: str = ""
     #: Whether it brings a result: a status 9 without one is a mere word.
     has_result: bool = False
+    #: Of a registration: when the one-stop received the dossier, when its result was there, and the agency that
+    #: received it or to which it was filed; what its data say of them.
+    received_at: float | None = None
+    finished_at: float | None = None
+    addressee: str = ""
 
 
 @dataclass(frozen=True, slots=True)

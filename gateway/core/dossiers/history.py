@@ -1,0 +1,368 @@
+"""What became of a dossier, worked out from all that was said of it. Pure.
+
+Offices, portals and banks speak of one dossier at their own pace: late, twice, out of order, and sometimes what is not
+so. What is told here follows from *what* was said and *when it happened*, never from the order in which it arrived, nor
+from how often.
+
+- Events stand in order of their own time, cut where a clock runs ahead of its envelope (``ahead``); what arrived after
+  something younger is ``late`` and keeps its place in time, so it never overwrites what came after.
+- The same said again counts once (``repeated``).
+- Allowed moves move; a jump over steps that nobody told moves and is ``skipped``; what cannot follow is kept and shown
+  as ``out-of-order``. A dossier that waits is not finished by a mere word (``forced``): by its result, or after a step
+  back.
+- Who speaks must be a party (``gateway.core.dossiers.parties``), else the word is ``unvouched``; a registration by a
+  stranger is ``doubled``. Agencies to which it was handed on speak for their leg alone. Payments are believed from
+  whoever may send them, and move what waits for them.
+- Without any registration nothing is known of its status (``unregistered``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, get_args
+
+from gateway.core.calendar import Calendar
+from gateway.core.dossiers.deadline import extended
+from gateway.core.dossiers.dossier import Dossier, Flag, Leg, Step
+from gateway.core.dossiers.event import FILED, DossierEvent, Hop, Told
+from gateway.core.dossiers.parties import SKEW, Parties, parties_of
+from gateway.core.dossiers.statuses import (
+    DONE,
+    ENDS,
+    FINISHED,
+    HANDED_OVER,
+    PROCESSING,
+    RECEIVED,
+    REFUSED,
+    STOPPED,
+    SUPPLEMENT,
+    TO_PAY,
+    WAITING,
+    WITHDRAWN,
+    is_allowed,
+    is_reachable,
+)
+
+#: A clock may run this far ahead of the envelope's time; beyond that the envelope's time counts (seconds).
+AHEAD: Final = 300.0
+#: Events that a flag of these stands at change nothing.
+UNHEARD: Final[frozenset[Flag]] = frozenset(
+    {"out-of-order", "forced", "repeated", "unvouched", "doubled", "unregistered"}
+)
+_FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
+_WEEKENDS: Final = Calendar()
+#: The order of what happened in one instant: registered, handed on, dealt with, waiting, answered, done, ended.
+_KIND_ORDER: Final = {"registered": 0, "forwarded": 1, "supplemented": 6, "payment-notified": 6}
+_STATUS_ORDER: Final = {
+    None: 4, FILED: 2, RECEIVED: 3, PROCESSING: 4, SUPPLEMENT: 5, TO_PAY: 5, DONE: 7, STOPPED: 8, REFUSED: 9,
+    WITHDRAWN: 9, HANDED_OVER: 9,
+}  # fmt: skip
+#: With these an agency is done with its part.
+_LEG_ENDS: Final = frozenset({*ENDS, *FINISHED, STOPPED})
+
+
+def happened_at(event: DossierEvent) -> float:
+    """When it happened, as far as its sender's clock can be believed."""
+    return min(event.said_at, event.sent_at + AHEAD)
+
+
+def is_heard(step: Step) -> bool:
+    """Whether what was said is taken for true of the dossier, also where it moved nothing."""
+    return UNHEARD.isdisjoint(step.flags)
+
+
+def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS) -> Dossier:
+    """The dossier ``code`` (as compared) by its lines, in any order. ``calendar`` counts what waiting adds to a deadline.
+
+    Raises nothing, whatever the lines say. ``record`` is left empty (``gateway.core.dossiers.composed`` makes it).
+    """
+    ordered = sorted(lines, key=_rank)
+    repeats = _repeats(ordered)
+    once = [(index, line) for index, line in enumerate(ordered) if index not in repeats]
+    parties = parties_of([(happened_at(line.event), line.event) for _, line in once])
+    story = _Story(parties, calendar)
+    for index, line in enumerate(ordered):
+        story.tell(line, is_repeat=index in repeats)
+    return story.dossier(code, _late(once))
+
+
+def _rank(line: Told) -> tuple[float, int, int, float, str, int]:
+    event = line.event
+    kind = _KIND_ORDER.get(event.kind)
+    order = _STATUS_ORDER.get(event.status, 4) if kind is None else kind
+    return (happened_at(event), order, event.status or 0, event.sent_at, line.message, line.place)
+
+
+def _repeats(ordered: Iterable[Told]) -> frozenset[int]:
+    """Positions of lines that say what another says already."""
+    seen: set[tuple[object, ...]] = set()
+    found: set[int] = set()
+    for index, line in enumerate(ordered):
+        event = line.event
+        said: tuple[object, ...] = (event.kind, event.code, event.reference, event.agency, event.status)
+        # A notice of payment is one however often, and at whatever time, the bank calls.
+        if not (event.kind.startswith("payment-") and event.reference):
+            said = (*said, event.said_at, event.due, event.hop)
+        if said in seen:
+            found.add(index)
+        seen.add(said)
+    return frozenset(found)
+
+
+def _late(once: Sequence[tuple[int, Told]]) -> frozenset[int]:
+    """Positions of lines that arrived after what happened later."""
+    found: set[int] = set()
+    first = waiting = math.inf  # the least place of what is younger; the same of what is as old as the present one
+    at = math.inf
+    for index, line in reversed(once):
+        moment = happened_at(line.event)
+        if moment < at:
+            first, waiting, at = min(first, waiting), math.inf, moment
+        waiting = min(waiting, line.place)
+        if line.place > first:
+            found.add(index)
+    return frozenset(found)
+
+
+@dataclass(slots=True)
+class _Course:
+    """Where a dossier, or an agency's part of it, stands: moved by what those say who may."""
+
+    calendar: Calendar
+    status: int | None = None
+    status_at: float | None = None
+    due: float | None = None
+    waiting_for: str = ""
+
+    def tell(self, event: DossierEvent, at: float) -> tuple[bool, list[Flag]]:
+        """Whether it moved, and what is odd about it."""
+        before, after = self.status, event.status
+        if after is None:
+            return False, []
+        flags = _oddities(before, event)
+        if not UNHEARD.isdisjoint(flags):
+            return False, flags
+        if event.kind == "supplemented" and event.due is not None:
+            self.due = event.due
+        elif before == SUPPLEMENT and after != before and self.due is not None and self.status_at is not None:
+            self.due = extended(self.due, self.status_at, at, self.calendar)
+        if after == SUPPLEMENT and event.kind == "supplement-requested":
+            self.waiting_for = event.reference
+        if after == before:
+            return False, flags
+        self.status, self.status_at = after, at
+        return True, flags
+
+
+def _oddities(before: int | None, event: DossierEvent) -> list[Flag]:
+    after = event.status
+    if before is None or after is None or before == after:
+        return []
+    if before in WAITING and after in FINISHED and not event.has_result:
+        return ["forced"]
+    if is_allowed(before, after):
+        return []
+    return ["skipped"] if is_reachable(before, after) else ["out-of-order"]
+
+
+@dataclass(slots=True)
+class _Part:
+    """A leg while it is worked out."""
+
+    hop: Hop
+    begun_at: float
+    course: _Course
+    ended_at: float | None = None
+
+    def tell(self, event: DossierEvent, at: float) -> list[Flag]:
+        _, flags = self.course.tell(event, at)
+        if UNHEARD.isdisjoint(flags):
+            if event.kind in {"result-issued", "returned"} or self.course.status in _LEG_ENDS:
+                self.ended_at = at if self.ended_at is None else self.ended_at
+            elif event.status is not None:
+                self.ended_at = None
+        return flags
+
+
+@dataclass(slots=True)
+class _Story:
+    """A dossier while it is worked out, event by event in order of time."""
+
+    parties: Parties
+    calendar: Calendar
+    course: _Course = field(init=False)
+    steps: list[tuple[Told, int | None, bool, list[Flag]]] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
+    #: What agencies said of their part a moment before they were given it: indexes of steps.
+    early: dict[str, list[int]] = field(default_factory=dict)
+    registered: DossierEvent | None = None
+    received_at: float | None = None
+    is_receipt_told: bool = False
+    finished_at: float | None = None
+    #: The due date that the lead named last.
+    appointed: float | None = None
+    procedure: str = ""
+    channel: str = ""
+    parent: str = ""
+
+    def __post_init__(self) -> None:
+        self.course = _Course(self.calendar)
+
+    def tell(self, line: Told, *, is_repeat: bool) -> None:
+        event = line.event
+        at = happened_at(event)
+        before = self.course.status
+        flags: list[Flag] = ["repeated"] if is_repeat else self._told(event, at)
+        if event.said_at > at:
+            flags.append("ahead")
+        if not self.parties.is_registered:
+            flags.append("unregistered")
+        self.steps.append((line, self.course.status, self.course.status != before, flags))
+
+    def _told(self, event: DossierEvent, at: float) -> list[Flag]:
+        if event.kind == "payment-notified":
+            return self._paid(event, at)
+        if event.kind == "forwarded":
+            return self._handed_on(event, at)
+        part = self._part_of(event.agency)
+        if self.parties.is_registered and event.agency == self.parties.lead:
+            return self._led(event, at)
+        if self.parties.may_tell_as_portal(event):
+            return self._moved(event, at)
+        if event.status is None:
+            return []
+        if part is not None:
+            return part.tell(event, at)
+        if event.kind == "registered":
+            return ["doubled"]
+        self.early.setdefault(event.agency, []).append(len(self.steps))
+        return ["unvouched"] if self.parties.is_registered else []
+
+    # --------------------------------------------------------------------------------------- who answers for it
+
+    def _led(self, event: DossierEvent, at: float) -> list[Flag]:
+        flags = self._moved(event, at)
+        if event.kind != "registered" or not UNHEARD.isdisjoint(flags):
+            return flags
+        if event.due is not None and event.due != self.appointed:
+            self.appointed = self.course.due = event.due
+        if event.received_at is not None and event.status != FILED and not self.is_receipt_told:
+            self.received_at, self.is_receipt_told = min(event.received_at, at), True
+        return flags
+
+    def _moved(self, event: DossierEvent, at: float) -> list[Flag]:
+        has_moved, flags = self.course.tell(event, at)
+        if not UNHEARD.isdisjoint(flags):
+            return flags
+        if event.kind == "registered":
+            self._described(event)
+        if event.kind == "supplemented":
+            for part in self.parts:
+                if part.course.status == SUPPLEMENT and part.course.waiting_for == event.reference:
+                    part.tell(event, at)
+        if has_moved:
+            self._stands(event, at)
+        return flags
+
+    def _described(self, event: DossierEvent) -> None:
+        is_leads = event.agency == self.parties.lead
+        if self.registered is None or (is_leads and self.registered.agency != event.agency):
+            self.registered = event
+        self.procedure = (event.procedure if is_leads else "") or self.procedure or event.procedure
+        self.channel = self.channel or event.channel
+        self.parent = self.parent or event.parent
+        if event.due is not None and self.course.due is None:
+            self.course.due = event.due
+
+    def _stands(self, event: DossierEvent, at: float) -> None:
+        status = self.course.status
+        if self.received_at is None and status not in {FILED, REFUSED, WITHDRAWN, SUPPLEMENT, None}:
+            self.received_at = at
+        if self.finished_at is None and status in {*FINISHED, *ENDS}:
+            told = event.finished_at
+            self.finished_at = at if told is None else min(told, at)
+
+    # --------------------------------------------------------------------------------------------- money and legs
+
+    def _paid(self, event: DossierEvent, at: float) -> list[Flag]:
+        if event.status == PROCESSING:
+            for part in self.parts:
+                if part.course.status == TO_PAY:
+                    part.tell(event, at)
+            if self.course.status == TO_PAY:
+                self.course.tell(event, at)
+        return []
+
+    def _part_of(self, agency: str) -> _Part | None:
+        """The agency's leg: of several the youngest that is open, or else the youngest."""
+        own = [part for part in self.parts if part.hop.to_agency == agency]
+        return next((part for part in reversed(own) if part.ended_at is None), own[-1] if own else None)
+
+    def _handed_on(self, event: DossierEvent, at: float) -> list[Flag]:
+        hop, own = event.hop, self._part_of(event.agency)
+        if hop is None:
+            return []
+        if event.agency != self.parties.lead and (own is None or hop.from_agency not in {"", event.agency}):
+            return ["unvouched"]
+        self.parent = self.parent or event.parent
+        if hop.to_agency in {"", event.agency}:
+            return []
+        if own is not None and hop.to_agency in {self.parties.lead, own.hop.from_agency}:
+            # Given back to whom it came from: its part is over.
+            own.ended_at = at if own.ended_at is None else own.ended_at
+            return []
+        if hop.to_agency == self.parties.lead:
+            return []
+        same = (hop.number, hop.from_agency, hop.to_agency)
+        for part in self.parts:
+            if part.ended_at is None and (part.hop.number, part.hop.from_agency, part.hop.to_agency) == same:
+                part.course.due = part.course.due if hop.due in {None, part.hop.due} else hop.due
+                part.hop = hop if hop.due is not None else part.hop
+                return []
+        part = _Part(hop, at, _Course(self.calendar, due=hop.due))
+        self.parts.append(part)
+        self._heard_at_last(part)
+        return []
+
+    def _heard_at_last(self, part: _Part) -> None:
+        """What the agency said already, by a clock that is a little behind, is of this leg."""
+        for index in self.early.pop(part.hop.to_agency, ()):
+            line, status, counts, flags = self.steps[index]
+            if happened_at(line.event) >= part.begun_at - SKEW:
+                kept: list[Flag] = [each for each in flags if each != "unvouched"]
+                self.steps[index] = (line, status, counts, [*part.tell(line.event, part.begun_at), *kept])
+
+    # ---------------------------------------------------------------------------------------------------- the whole
+
+    def dossier(self, code: str, late: frozenset[int]) -> Dossier:
+        course = self.course
+        steps = tuple(
+            [
+                Step(line, status, counts, _in_order([*flags, "late"] if index in late else flags))
+                for index, (line, status, counts, flags) in enumerate(self.steps)
+            ]
+        )
+        first = self.registered or next((line.event for line, *_ in self.steps), None)
+        parts = self.parts
+        return Dossier(
+            code=code,
+            written=code if first is None else first.written,
+            lead=self.parties.lead,
+            status=course.status,
+            status_at=course.status_at,
+            procedure=self.procedure,
+            received_at=self.received_at,
+            due=course.due,
+            finished_at=self.finished_at,
+            steps=steps,
+            legs=tuple([Leg(p.hop, p.begun_at, p.course.due, p.course.status, p.ended_at) for p in parts]),
+            parent=self.parent,
+            children=tuple(dict.fromkeys([part.hop.child for part in parts if part.hop.child])),
+            channel=self.channel,
+        )
+
+
+def _in_order(flags: Sequence[Flag]) -> tuple[Flag, ...]:
+    return tuple([flag for flag in _FLAGS if flag in flags]) if flags else ()
