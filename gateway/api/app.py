@@ -23,6 +23,7 @@ from gateway.api import (
     health,
     inbox,
     keys,
+    links,
     lists,
     me,
     messages,
@@ -33,6 +34,7 @@ from gateway.api import (
     submit,
     tokens,
     uploads,
+    visits,
 )
 from gateway.api.access import AccessTokens
 from gateway.api.body import INTAKE, Intake
@@ -69,6 +71,7 @@ ROUTES: Final = (
     web.post(uploads.ITEM, uploads.item),
     web.get("/v1/files/{sha256}", files.file),
     web.get("/v1/files/{sha256}/findings", findings.findings),
+    web.get("/files/{token}/{name}", links.linked),
     web.post("/v1/inbox/lease", inbox.lease),
     web.post("/v1/inbox/settle", inbox.settle),
     web.get("/v1/operator/failures", failures.failures),
@@ -121,6 +124,9 @@ def make_app(doors: Doors) -> web.Application:
         app.router.add_route(route.method, route.path, route.handler, expect_handler=_continue)
         if route.method == hdrs.METH_GET:
             app.router.add_route(hdrs.METH_HEAD, route.path, route.handler, expect_handler=_continue)
+    for path in visits.PATHS:
+        # What is asked there is no interface of ours: described as a whole, not by method.
+        app.router.add_route(hdrs.METH_ANY, path, visits.visit, expect_handler=_continue)
     always = secured(doors.public_url)
 
     async def finish(_: web.Request, response: web.StreamResponse) -> None:
@@ -185,6 +191,8 @@ def _tell(request: web.Request, response: web.StreamResponse, seconds: float, to
     if CALLER in request:
         field, name = request[CALLER]
         told[field] = name
+    if visits.VISITED in request:
+        told["system"] = request[visits.VISITED]
     if PROBLEM in request:
         told["problem"] = request[PROBLEM]
     trace = request.headers.get("traceparent", "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Self
 
 from aiohttp import hdrs, web
 
 from gateway.api.doors import DOORS
 from gateway.api.problems import bad_request, body_late, too_large, unsupported
+from gateway.core.content import PIECE, Content, Sink
 from gateway.core.faults import Busy, Text, Violation
 from gateway.core.strictjson import StrictJsonError, parse_strict
 from gateway.telemetry import BODIES
@@ -78,22 +79,51 @@ async def read_body(request: web.Request, limit: int, seconds: float, share: Sha
     Raises Rejected ``unsupported-media-type`` where it is compressed, ``too-large``, ``bad-request`` where it
     does not arrive whole; Busy where ``share`` says that too much is held already.
     """
+    pieces: list[bytes] = []
+    async for piece in _arriving(request, limit, seconds):
+        if share is not None:
+            share.take(len(piece))
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def pour_body(
+    request: web.Request, sink: Sink, limit: int, seconds: float, hold: Callable[[int], None]
+) -> Content:
+    """The body in a sink, a piece at a time in memory; ``hold`` is told of each, and may raise Busy.
+
+    Raises as :func:`read_body`; TransientFailure where the disk does not take it.
+    """
+    gathered = bytearray()
+    async for chunk in _arriving(request, limit, seconds):
+        hold(len(chunk))
+        gathered += chunk
+        if len(gathered) >= PIECE:
+            await asyncio.to_thread(sink.write, bytes(gathered))
+            gathered.clear()
+    sink.write(bytes(gathered))
+    return await asyncio.to_thread(sink.done)
+
+
+async def _arriving(request: web.Request, limit: int, seconds: float) -> AsyncIterator[bytes]:
+    """The body as it comes; raises as :func:`read_body`."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         raise unsupported(())
     declared = request.content_length
     if declared is not None and declared > limit:
         raise too_large(limit)
-    pieces: list[bytes] = []
+    deadline = asyncio.get_running_loop().time() + seconds
     size = 0
     try:
-        async with asyncio.timeout(seconds):
-            while piece := await request.content.readany():
-                size += len(piece)
-                if size > limit:
-                    raise too_large(limit)
-                if share is not None:
-                    share.take(len(piece))
-                pieces.append(piece)
+        while True:
+            async with asyncio.timeout_at(deadline):
+                piece = await request.content.readany()
+            if not piece:
+                return
+            size += len(piece)
+            if size > limit:
+                raise too_large(limit)
+            yield piece
     except TimeoutError:
         raise body_late(seconds) from None
     except web.RequestPayloadError:
@@ -103,7 +133,6 @@ async def read_body(request: web.Request, limit: int, seconds: float, share: Sha
                 "The body is broken off or wrongly chunked. The sender must send it again.",
             )
         ) from None
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def read_json_object(request: web.Request) -> dict[str, Any]:

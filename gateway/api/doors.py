@@ -21,6 +21,7 @@ from gateway.relay.inspect import Inspect
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
+from gateway.relay.reception import Reception
 from gateway.relay.requests import Requests
 from gateway.relay.upload import Uploads
 
@@ -101,6 +102,9 @@ class Limits:
     #: How long a body may take to arrive.
     body_seconds: float = 60.0
     batch_seconds: float = 300.0
+    #: What an agency's software brings to its system's door, files in its own words among it; lines may be slow.
+    visit: int = 64 * 1024 * 1024
+    visit_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class Doors:
     #: An operation on more deliveries than this is begun by an approver.
     approval_above: int = 10_000
     limits: Limits = field(default_factory=Limits)
+    #: Answers agencies' software at the doors of its systems; None where no system has one.
+    reception: Reception | None = None
 
 
 DOORS: Final = web.AppKey("DOORS", Doors)

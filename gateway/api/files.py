@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import BinaryIO, Final
 
@@ -12,7 +13,6 @@ from gateway.api.doors import DOORS
 from gateway.api.identity import system_of
 from gateway.api.language import language_of
 from gateway.api.problems import not_found, unsatisfiable_range
-from gateway.ports import HeldFile
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
@@ -27,29 +27,39 @@ async def file(request: web.Request) -> web.StreamResponse:
     held = await doors.ledger.may_read_file(sha256, system.name) if _SHA256.match(sha256) else None
     if held is None:
         raise not_found()
+    return await sent(request, sha256, held.size)
+
+
+async def sent(request: web.Request, sha256: str, size: int | None = None) -> web.StreamResponse:
+    """The file to a caller who may have it; raises Rejected ``not-found`` where the spool does not hold it.
+
+    ``size``: what it has to have; None takes it as it is.
+    """
     tag = f'"{sha256}"'
     headers: dict[str, str] = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: "private, max-age=31536000, immutable"}
     if _names(request.headers.get(hdrs.IF_NONE_MATCH), tag):
         return web.Response(status=304, headers=headers)
     try:
-        source = await asyncio.to_thread(doors.spool.open, sha256)
+        source = await asyncio.to_thread(request.app[DOORS].spool.open, sha256)
     except FileNotFoundError:
         raise not_found() from None
     try:
-        return await _send(request, source, held, headers)
+        if size is None:
+            size = await asyncio.to_thread(source.seek, 0, os.SEEK_END)
+        return await _send(request, source, size, headers)
     finally:
         await asyncio.to_thread(source.close)
 
 
-async def _send(request: web.Request, source: BinaryIO, held: HeldFile, headers: dict[str, str]) -> web.StreamResponse:
-    first, last = 0, held.size - 1
+async def _send(request: web.Request, source: BinaryIO, size: int, headers: dict[str, str]) -> web.StreamResponse:
+    first, last = 0, size - 1
     status = 200
     wanted = _wanted(request, headers[hdrs.ETAG])
     if wanted is not None:
-        first, last = _resolved(wanted, held.size)
+        first, last = _resolved(wanted, size)
         if first > last:
-            return unsatisfiable_range(held.size, language_of(request))
-        headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{last}/{held.size}"
+            return unsatisfiable_range(size, language_of(request))
+        headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{last}/{size}"
         status = 206
     response = web.StreamResponse(status=status, headers=headers)
     response.headers[hdrs.ACCEPT_RANGES] = "bytes"

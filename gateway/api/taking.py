@@ -77,6 +77,11 @@ def count_stranger(doors: Doors, address: str, fault: Fault) -> None:
     _counter(fault.problem).inc()
 
 
+def count_outcome(outcome: str) -> None:
+    """One message more with this outcome: ``accepted``, ``repeated`` or the name of a problem."""
+    _counter(outcome).inc()
+
+
 def _line(outcome: Accepted | Fault, language: Language) -> bytes:
     _count(outcome)
     told = problem(outcome, language) if isinstance(outcome, Fault) else _body(outcome)

@@ -13,6 +13,8 @@ from gateway.telemetry import REQUEST_SECONDS, REQUESTS, log
 
 #: Doors that are asked all the time and tell nothing new.
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+#: What a caller may call its method and be counted by: anything else is "any", so that nobody makes up counters.
+_METHODS: Final = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS".split())
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -32,7 +34,7 @@ def tell(
     told: Mapping[str, Any],
 ) -> None:
     """An answer left: by which door, how, after how long (seconds), to whom; ``trace`` is the header traceparent."""
-    counted, timed = _counters(door, method if door != "unknown" else "any", status)
+    counted, timed = _counters(door, method if door != "unknown" and method in _METHODS else "any", status)
     counted.inc()
     timed.observe(seconds)
     if door in _QUIET:

@@ -128,6 +128,7 @@ class Gateway(Steps):
             public_url=self.settings.public_url,
             is_loopback=self.settings.host in _LOOPBACK,
             approval_above=self.settings.approval_above,
+            reception=self.reception,
         )
 
     async def start(self, door: socket.socket | None = None) -> None:

@@ -13,6 +13,7 @@ import gateway
 from gateway.config.settings import Settings
 from gateway.core.content import NewSink
 from gateway.core.directory import System
+from gateway.core.file_link import file_link
 from gateway.ports import AdapterContext
 from gateway.store.scratch import Scratch
 from gateway.tongues import Tongues
@@ -43,6 +44,9 @@ def handed_out(
         now=now,
         broker_url=settings.broker_whereabouts,
         new_sink=new_sink,
+        link=lambda sha256, name: file_link(
+            settings.public_url, keyring.signer, sha256, name, now=now(), days=settings.link_days
+        ),
     )
 
 

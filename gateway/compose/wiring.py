@@ -32,6 +32,7 @@ from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals
 from gateway.relay.pull import Pull
+from gateway.relay.reception import Reception
 from gateway.relay.remind import Remind
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
@@ -72,6 +73,7 @@ class Steps:
     pull: Pull = field(init=False)
     dispatch: Dispatch = field(init=False)
     collect: Collect = field(init=False)
+    reception: Reception = field(init=False)
     sweep: Sweep = field(init=False)
     watch: Watch = field(init=False)
     uploads: Uploads = field(init=False)
@@ -145,6 +147,9 @@ class Steps:
             ledger, retention_of(ledger), settings.ages, clock, f"retention:{process}", self.company.leads
         )
         self.scratch = Scratch(settings.data / "scratch")
+        self.reception = Reception(
+            self.collect.receive, directory, self.tongues.of, self.tongues.answers, self.scratch.sink
+        )
         self.register = register_of(ledger)
         self.documents = Documents(self.register, ledger, directory)
         self.remind = Remind(ledger, self.register, self.accept, directory, lambda: self.law, clock)

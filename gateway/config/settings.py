@@ -83,6 +83,8 @@ class Settings:
     storage: Storage | None = None
     #: How long messages, tries and what became of them are kept.
     ages: Ages = field(default_factory=Ages)
+    #: How long a link to a file is good (days).
+    link_days: int = 30
     #: How files are scanned for malware and looked into for signatures.
     checks: Checks = field(default_factory=Checks)
     #: How often systems that keep a list of agencies are asked for it (seconds); 0 for never.
@@ -236,6 +238,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         management_password_file=secret("broker", "management_password_file"),
         storage=storage_of(partial(_value, values), folder),
         ages=ages_of(partial(_value, values)),
+        link_days=int(_value(values, "files", "link_days")),
         checks=checks_of(partial(_value, values)),
         directory_every=parse_duration(_value(values, "directory", "sync")) or 0.0,
         status_wait=parse_duration(_value(values, "documents", "status_wait")) or 0.0,

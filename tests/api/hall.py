@@ -10,7 +10,7 @@ import json
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,10 +29,12 @@ from gateway.core.faults import Rejected, Text
 from gateway.ports import HeldFile
 from gateway.relay.documents import Documents
 from gateway.relay.operations import Operations
+from gateway.relay.reception import Reception
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.memory_documents import MemoryRegister
 from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_replays import MemoryReplays
+from gateway.store.scratch import Scratch
 from gateway.store.uploads import UploadFolder
 from tests.town import GATEWAY, Town, a_pair, a_town
 from tests.trust.looking import an_inspect
@@ -133,6 +135,8 @@ class Hall:
     session: aiohttp.ClientSession
     readiness: dict[str, bool]
     runner: web.AppRunner
+    #: Adapters of systems that have a door of their own, by name.
+    answering: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, method: str, path: str, *, token: str | None = None, **request: Any) -> Answer:
         """One request; ``token`` goes into the Authorization header."""
@@ -257,6 +261,15 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         lambda: f"op-{uuid.uuid4().hex[:10]}",
     )  # fmt: skip
 
+    answering: dict[str, Any] = {}
+    reception = Reception(
+        town.collect.receive,
+        lambda: town.directory,
+        lambda system: answering[system.name],
+        lambda system: system.name in answering,
+        Scratch(folder / "scratch").sink,
+    )
+
     async def no_sibling() -> bool:
         return False
 
@@ -291,6 +304,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "public_url": PUBLIC_URL,
         "is_loopback": True,
         "limits": Limits(),
+        "reception": reception,
         **override,
     }
     doors = Doors(**made)
@@ -300,6 +314,6 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession() as session:
-            yield Hall(town, doors, f"http://{host}:{port}", session, readiness, runner)
+            yield Hall(town, doors, f"http://{host}:{port}", session, readiness, runner, answering)
     finally:
         await runner.cleanup()
