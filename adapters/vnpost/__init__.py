@@ -1,0 +1,1 @@
+"""The public post (VNPost): orders out, tracking in; see README.md."""
