@@ -7,7 +7,8 @@ import json
 import time
 from typing import Any
 
-from gateway.cli.demo.story import ALL_STATES, PATIENCE, Story, a_document, event_in, settled
+from gateway.cli.demo.story import ALL_STATES, Story, a_document, event_in, settled
+from gateway.cli.demo.telling import PATIENCE
 from gateway.cli.timeline import members_of
 from gateway.cli.timeline import told as timeline
 

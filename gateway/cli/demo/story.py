@@ -8,11 +8,9 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-import click
-
+from gateway.cli.demo.telling import PATIENCE, Telling
 from gateway.client.bus import Bus, Refused
 from gateway.client.identity import read_signer
 from gateway.client.message import make_event, new_id
@@ -22,26 +20,20 @@ from gateway.core.delivery import State
 from gateway.core.envelope import digest_of, seal
 from gateway.core.strictjson import parse_strict
 
-PATIENCE: Final = 30.0
 ALL_STATES: Final = tuple(state.value for state in State)
 
 
 @dataclass(slots=True)
-class Story:
-    """One telling: where it happens, who takes part, what was seen, and whether all of it was as promised."""
+class Story(Telling):
+    """The telling of documents: who takes part, and what was seen."""
 
-    folder: Path
-    language: str | None = None
-    silent: bool = False
     dropped: int = 0
     relayed: int = 0
     refused: int = 0
     sent: int = 0
     delivered: int = 0
-    lost: int = 0
     receipts: int = 0
     identical: int = 0
-    failures: list[str] = field(default_factory=list)
     wakes: list[str] = field(default_factory=list)
     reports_before: int = 0
     gateway: Gateway = field(init=False)
@@ -54,11 +46,6 @@ class Story:
     health: Any = field(init=False)
     commune: Any = field(init=False)
     receiver: Any = field(init=False)
-
-    @property
-    def is_well(self) -> bool:
-        """Whether nothing was lost and every check held."""
-        return self.lost == 0 and not self.failures
 
     def counts(self) -> dict[str, Any]:
         """The figures at the end."""
@@ -73,37 +60,6 @@ class Story:
             "lost": self.lost,
             "failures": self.failures,
         }
-
-    def chapter(self, vi: str, en: str) -> None:
-        """A heading."""
-        self.say("", "")
-        self.say(f"▌ {vi}", f"▌ {en}")
-
-    def say(self, vi: str, en: str) -> None:
-        """One sentence, in Vietnamese, English, or both."""
-        if self.silent:
-            return
-        if self.language != "en" or not en:
-            click.echo(vi)
-        if self.language != "vi" and en and en != vi:
-            click.echo(click.style(en, dim=self.language is None))
-
-    def check(self, holds: bool, vi: str, en: str) -> None:
-        """A promise and whether it held."""
-        mark = "✓" if holds else "✗"
-        self.say(f"  {mark} {vi}", f"  {mark} {en}")
-        if not holds:
-            self.failures.append(en)
-
-    async def until(self, ready: Callable[[], Any], what: str) -> bool:
-        """Wait until ``ready`` says so, at most PATIENCE seconds; a wait in vain is a failure of the story."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if ready():
-                return True
-            await asyncio.sleep(0.05)
-        self.failures.append(f"waited in vain for {what}")
-        return False
 
     async def send(self, subject: str, to: str, data: dict[str, Any], version: str = "2.0") -> dict[str, Any]:
         """One document from H33.05/app, signed by itself; answers the 202 body after checking its receipt."""
