@@ -6,6 +6,7 @@ header says about the caller's address is not believed.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -29,6 +30,7 @@ _STRANGER: Final = frozenset({401, 403})
 #: What an adapter may answer with; the statuses below speak of the connection.
 _LOWEST: Final = 200
 _HIGHEST: Final = 599
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 async def visit(request: web.Request) -> web.Response:
@@ -51,11 +53,10 @@ async def visit(request: web.Request) -> web.Response:
         raise
     if reply.status in _STRANGER:
         doors.accept.refusals[address, int(doors.clock.now() // 60), "unauthenticated"] += 1
-    if not _LOWEST <= reply.status <= _HIGHEST:
-        raise ValueError(f"the adapter of {system.name} answered with status {reply.status}")
-    return web.Response(
-        status=reply.status, body=reply.body, headers={hdrs.CONTENT_TYPE: reply.media_type, **reply.fields}
-    )
+    headers = {hdrs.CONTENT_TYPE: reply.media_type, **reply.fields}
+    if not _LOWEST <= reply.status <= _HIGHEST or any(_CONTROL.search(f"{name}{headers[name]}") for name in headers):
+        raise ValueError(f"the adapter of {system.name} answered what is no answer")
+    return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 
 async def _answered(request: web.Request, reception: Reception, system: System, place: Place) -> Reply:
