@@ -74,7 +74,7 @@ def is_heard(step: Step) -> bool:
 
 
 def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS) -> Dossier:
-    """The dossier ``code`` (as compared) by its lines, in any order. ``calendar`` counts what waiting adds to a deadline.
+    """The dossier ``code`` (as compared) by its lines, in any order. ``calendar`` counts what waiting adds to it.
 
     Raises nothing, whatever the lines say. ``record`` is left empty (``gateway.core.dossiers.composed`` makes it).
     """
