@@ -1,4 +1,4 @@
-"""The agency in small, for the suite and for demonstrations: it reads its inbox folder and writes to its outbox."""
+"""The agency in small, for the suite and for demonstrations: it reads its inbox, writes to its outbox, and calls."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from gateway.ports import Parcel
+from gateway.core.content import InMemory
+from gateway.ports import Call, Parcel, Reply
+
+SECRET: Final = "made up for this stand-in alone"  # noqa: S105
 
 
 @dataclass(slots=True)
 class JsonAgency:
-    """What tests/conformance/test_adapters.py asks of a stand-in; the last four only where the adapter collects."""
+    """What tests/conformance/test_adapters.py asks of a stand-in; ``drop`` and what follows where the adapter collects,
+    ``visit`` and what follows where it answers.
+    """
 
     folder: Path
     settings: Mapping[str, Any]
@@ -38,9 +43,7 @@ class JsonAgency:
 
     async def drop(self, event: Mapping[str, Any]) -> None:
         """Want to send something."""
-        wanted = {name: event[name] for name in ("type", "to", "subject", "data")}
-        wanted["version"] = str(event["dataschema"]).rpartition(":")[2]
-        (self.folder / "outbox" / "a.json").write_text(json.dumps(wanted), encoding="utf-8")
+        (self.folder / "outbox" / "a.json").write_bytes(_written(event))
 
     async def drop_rubbish(self) -> None:
         """Want to send something that is no message."""
@@ -54,6 +57,28 @@ class JsonAgency:
         """The reasons it was told, in words."""
         return [path.read_text("utf-8") for path in (self.folder / "refused").glob("*.reason.txt")]
 
+    def visit(self, event: Mapping[str, Any]) -> Call:
+        """A call that brings one event."""
+        return Call("POST", "events", {}, {"x-api-key": SECRET}, InMemory(_written(event)), "127.0.0.1")
+
+    def rubbish_visit(self) -> Call:
+        """A call that brings what is no event."""
+        return replace(self.visit({"type": "", "dataschema": ""}), body=InMemory(b"rubbish"))
+
+    def stranger_visit(self, event: Mapping[str, Any]) -> Call:
+        """A call of somebody who does not know the secret."""
+        return replace(self.visit(event), fields={"x-api-key": "guessed"})
+
+    def said_yes(self, reply: Reply) -> bool:
+        """Whether the agency's software takes the reply for success."""
+        return reply.status == 200 and bool(json.loads(reply.body).get("taken"))
+
+
+def _written(event: Mapping[str, Any]) -> bytes:
+    """An event as this agency writes it."""
+    wanted = {name: event[name] for name in ("type", "to", "subject", "data") if name in event}
+    return json.dumps({**wanted, "version": str(event["dataschema"]).rpartition(":")[2]}).encode()
+
 
 @contextlib.asynccontextmanager
 async def agency(folder: Path) -> AsyncIterator[JsonAgency]:
@@ -61,4 +86,5 @@ async def agency(folder: Path) -> AsyncIterator[JsonAgency]:
     home = folder / "agency"
     for name in ("inbox", "outbox"):
         (home / name).mkdir(parents=True)
-    yield JsonAgency(home, {"folder": str(home)})
+    (home / "caller").write_text(SECRET, encoding="ascii")
+    yield JsonAgency(home, {"folder": str(home), "caller_header": "X-API-Key", "caller_secret_file": "agency/caller"})

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core.directory import System
+from gateway.core.dossiers.dossier import Dossier
 from gateway.core.envelope import seal
 from gateway.core.jws import Signer
 from gateway.ports import AdapterContext, Parcel
@@ -36,6 +38,16 @@ class Hands:
     files: dict[str, bytes] = field(default_factory=dict)
     own: frozenset[tuple[str, int]] = frozenset({("127.0.0.1", 1)})
     broker_url: str = "local"
+    #: What the gateway knows of dossiers, by code.
+    dossiers: dict[str, Dossier] = field(default_factory=dict)
+
+    async def dossier(self, code: str) -> Dossier | None:
+        """A dossier; None of an unknown one."""
+        return self.dossiers.get(code)
+
+    def link(self, sha256: str, name: str) -> str:
+        """Where a file may be fetched."""
+        return f"https://lgsp.example.vn/files/{sha256}/{quote(name)}"
 
     def read_secret(self, path: str) -> bytes:
         """The secret of the webhook, or a file that a stand-in wrote below the folder."""
@@ -61,6 +73,8 @@ class Hands:
             own_addresses=self.own,
             now=lambda: self.moment,
             broker_url=lambda: self.broker_url,
+            link=self.link,
+            dossier=self.dossier,
         )
 
 

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import importlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -19,9 +20,29 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from gateway.core.content import whole
-from gateway.core.faults import DeliveryFailure, Misconfigured, PermanentFailure, Text, TransientFailure
-from gateway.ports import Adapter, AdapterContext, Collected, Parcel, Uncollectable
+from gateway.calls.gate import SETTINGS as GATE
+from gateway.core.content import InMemory, whole
+from gateway.core.faults import (
+    Busy,
+    DeliveryFailure,
+    Fault,
+    Misconfigured,
+    PermanentFailure,
+    Text,
+    TransientFailure,
+)
+from gateway.ports import (
+    Adapter,
+    AdapterContext,
+    Answering,
+    Call,
+    Collected,
+    NotReceived,
+    Parcel,
+    Received,
+    Reply,
+    Uncollectable,
+)
 from tests.adapters.fitting import CONTENT, SECRET, SENDER, Hands, a_parcel, an_event
 
 ADAPTERS = Path(__file__).resolve().parents[2] / "adapters"
@@ -31,7 +52,11 @@ NAMES = sorted(path.parent.name for path in ADAPTERS.glob("*/adapter.py"))
 
 
 class AgencyInSmall(Protocol):
-    """What a stand-in offers; the last four where the adapter collects."""
+    """What a stand-in offers; the last ones where the adapter collects, or answers.
+
+    ``fits`` turns the suite's parcel into one that the agency's software understands, CONTENT somewhere in its data;
+    without it the parcel fits as it is.
+    """
 
     settings: Mapping[str, Any]
 
@@ -43,6 +68,10 @@ class AgencyInSmall(Protocol):
     async def drop_rubbish(self) -> None: ...
     async def waiting(self) -> list[str]: ...
     async def refusals(self) -> list[str]: ...
+    def visit(self, event: Mapping[str, Any]) -> Call: ...
+    def rubbish_visit(self) -> Call: ...
+    def stranger_visit(self, event: Mapping[str, Any]) -> Call: ...
+    def said_yes(self, reply: Reply) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -55,12 +84,58 @@ class Stage:
     context: AdapterContext
     adapter: Adapter
 
+    def parcel(self, name: str | int = 1) -> Parcel:
+        """A parcel that the agency's software understands."""
+        parcel = a_parcel(self.context, name)
+        return fitted(self.agency, parcel)
+
+    @property
+    def answering(self) -> Answering:
+        """The adapter where it answers calls."""
+        return cast("Answering", self.adapter)
+
+
+def fitted(agency: AgencyInSmall, parcel: Parcel) -> Parcel:
+    """The parcel as the agency's software understands it: the same delivery, and the suite's content in its data."""
+    fits = getattr(agency, "fits", None)
+    if fits is None:
+        return parcel
+    made: Parcel = fits(parcel)
+    assert (made.delivery, made.message) == (parcel.delivery, parcel.message)
+    assert CONTENT in json.dumps(dict(made.event)["data"], ensure_ascii=False)
+    return made
+
+
+@dataclass(slots=True)
+class Desk:
+    """Takes what calls bring, or does whatever else it is told to."""
+
+    taken: list[Collected] = field(default_factory=list)
+    instead: Exception | NotReceived | None = None
+
+    async def take(self, item: Collected) -> Received | NotReceived:
+        """Take an item as the bus does: the same id is the same item."""
+        if isinstance(self.instead, Exception):
+            raise self.instead
+        if self.instead is not None:
+            return self.instead
+        known = str(item.event["id"]) in {str(each.event["id"]) for each in self.taken}
+        self.taken.append(item)
+        return Received(str(item.event["id"]), repeated=known)
+
 
 Opener = Callable[[str], AbstractAsyncContextManager[tuple[AgencyInSmall, Hands]]]
 
 
 def kind_of(name: str) -> ModuleType:
     return importlib.import_module(f"adapters.{name}.adapter")
+
+
+def brings(name: str) -> bool:
+    """Whether calls bring anything: a stand-in that says ``BRINGS = False`` only asks."""
+    with contextlib.suppress(ImportError):
+        return bool(getattr(importlib.import_module(f"adapters.{name}.stand_in"), "BRINGS", True))
+    return True
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -97,6 +172,9 @@ on_stage = pytest.mark.parametrize("stage", NAMES, indirect=True)
 pushing = pytest.mark.parametrize("stage", [n for n in NAMES if kind_of(n).MODE == "push"], indirect=True)
 pulling = pytest.mark.parametrize("stage", [n for n in NAMES if kind_of(n).MODE == "pull"], indirect=True)
 collecting = pytest.mark.parametrize("stage", [n for n in NAMES if kind_of(n).COLLECTS], indirect=True)
+_ANSWERING = [n for n in NAMES if getattr(kind_of(n), "ANSWERS", False)]
+answering = pytest.mark.parametrize("stage", _ANSWERING, indirect=True)
+bringing = pytest.mark.parametrize("stage", [n for n in _ANSWERING if brings(n)], indirect=True)
 
 
 def test_the_adapters_that_come_with_the_product_are_found() -> None:
@@ -143,6 +221,14 @@ def test_the_module_says_which_way_it_works(name: str) -> None:
     kind = kind_of(name)
     assert kind.MODE in {"push", "pull"}
     assert isinstance(kind.COLLECTS, bool)
+    assert isinstance(getattr(kind, "ANSWERS", False), bool)
+
+
+@every
+def test_settings_that_prove_callers_are_the_same_everywhere(name: str) -> None:
+    members = schema_of(name)["properties"]
+    asked = {each: members[each] for each in GATE if each in members}
+    assert asked == {each: GATE[each] for each in asked}
 
 
 # ------------------------------------------------------------------------------------------------ handing over
@@ -150,14 +236,14 @@ def test_the_module_says_which_way_it_works(name: str) -> None:
 
 @pushing
 async def test_a_message_handed_over_arrives_once_under_its_delivery_id(stage: Stage) -> None:
-    parcel = a_parcel(stage.context)
+    parcel = stage.parcel()
     await stage.adapter.deliver(parcel)
     assert await stage.agency.arrivals() == [parcel.delivery]
 
 
 @pushing
 async def test_a_repeat_carries_the_same_id_so_that_the_agency_can_drop_it(stage: Stage) -> None:
-    parcel = a_parcel(stage.context)
+    parcel = stage.parcel()
     await stage.adapter.deliver(parcel)
     await stage.adapter.deliver(replace(parcel, attempt=2))
     assert set(await stage.agency.arrivals()) == {parcel.delivery}
@@ -165,7 +251,7 @@ async def test_a_repeat_carries_the_same_id_so_that_the_agency_can_drop_it(stage
 
 @pushing
 async def test_two_messages_are_two(stage: Stage) -> None:
-    one, two = a_parcel(stage.context, 1), a_parcel(stage.context, 2)
+    one, two = stage.parcel(1), stage.parcel(2)
     await stage.adapter.deliver(one)
     await stage.adapter.deliver(two)
     assert sorted(await stage.agency.arrivals()) == sorted([one.delivery, two.delivery])
@@ -173,7 +259,7 @@ async def test_two_messages_are_two(stage: Stage) -> None:
 
 @pushing
 async def test_an_agency_out_of_reach_is_a_temporary_failure_and_works_again_when_back(stage: Stage) -> None:
-    parcel = a_parcel(stage.context)
+    parcel = stage.parcel()
     await stage.agency.go_down()
     with pytest.raises(TransientFailure):
         await stage.adapter.deliver(parcel)
@@ -202,14 +288,14 @@ async def test_no_secret_and_no_content_stands_in_an_error_or_a_log_line(
 ) -> None:
     errors: list[DeliveryFailure] = []
     with structlog.testing.capture_logs() as logs:
-        await stage.adapter.deliver(a_parcel(stage.context, 1))
+        await stage.adapter.deliver(stage.parcel(1))
         for unlucky in (stage.agency.hopeless(a_parcel(stage.context, 2)),):
             with pytest.raises(DeliveryFailure) as failure:
                 await stage.adapter.deliver(unlucky)
             errors.append(failure.value)
         await stage.agency.go_down()
         with pytest.raises(DeliveryFailure) as failure:
-            await stage.adapter.deliver(a_parcel(stage.context, 3))
+            await stage.adapter.deliver(stage.parcel(3))
         errors.append(failure.value)
         await stage.agency.come_back()
     said = "".join([*map(str, errors), *map(repr, errors), repr(logs), *capfd.readouterr()])
@@ -264,12 +350,18 @@ async def test_a_collected_item_is_an_event_that_lacks_only_its_source(stage: St
     await stage.agency.drop(an_event())
     (item,) = await stage.adapter.collect(10)
     assert isinstance(item, Collected)
-    assert {"specversion", "id", "type", "dataschema", "subject", "time", "datacontenttype", "to", "data"} <= set(
-        item.event
-    )
+    is_an_event(item)
+    if not hasattr(stage.agency, "fits"):
+        assert item.event["to"] == "H33.16"
+        assert item.event["data"]["subject"] == CONTENT
+
+
+def is_an_event(item: Collected) -> None:
+    """Everything that the bus needs to seal it, and what its sender wrote."""
+    assert {"specversion", "id", "type", "dataschema", "subject", "time", "datacontenttype", "data"} <= set(item.event)
     assert not {"source", "sealedby"} & set(item.event)
-    assert item.event["to"] == "H33.16"
-    assert item.event["data"]["subject"] == CONTENT
+    assert CONTENT in json.dumps(item.event["data"], ensure_ascii=False)
+    assert re.fullmatch(r"[0-9a-f]{64}", item.origin)
     assert all(len(whole(file.content)) == file.size for file in item.files)
 
 
@@ -328,6 +420,153 @@ async def test_a_token_that_is_no_items_settles_nothing(stage: Stage) -> None:
         await stage.adapter.settle(token, ("no-agreement", Text("Lý do", "Reason")))
     assert await stage.agency.waiting() == before
     assert await stage.agency.refusals() == []
+
+
+# -------------------------------------------------------------------------------------------------- answering
+
+OTHER = "0193c0de-0000-7000-8000-000000000002"
+#: What may become of an item that is no reason to tell its caller that it was taken.
+NO: list[Exception | NotReceived] = [
+    NotReceived("no-agreement", Text("Cơ quan cần ký thoả thuận trước.", "The agency must sign an agreement first.")),
+    Busy("overloaded", Text("Bên gửi hãy gửi lại sau.", "The sender must come again."), retry_after=5),
+    OSError(28, "No space left on device"),
+]
+
+
+async def answered(stage: Stage, desk: Desk, call: Call) -> Reply | None:
+    """The reply; None where the adapter leaves the answer to the bus by raising a Fault."""
+    try:
+        reply = await stage.answering.answer(call, desk.take)
+    except Fault:
+        return None
+    assert 200 <= reply.status <= 599
+    return reply
+
+
+def is_yes(stage: Stage, reply: Reply | None) -> bool:
+    return reply is not None and stage.agency.said_yes(reply)
+
+
+@bringing
+async def test_what_a_call_brings_is_taken_once_before_the_caller_is_told_so(stage: Stage) -> None:
+    desk = Desk()
+    assert is_yes(stage, await answered(stage, desk, stage.agency.visit(an_event())))
+    (item,) = desk.taken
+    is_an_event(item)
+
+
+@bringing
+async def test_a_call_that_comes_again_brings_the_same_item_and_another_call_another(stage: Stage) -> None:
+    desk = Desk()
+    for _ in range(2):
+        assert is_yes(stage, await answered(stage, desk, stage.agency.visit(an_event())))
+    other = stage.kind.open_adapter(stage.context)
+    try:
+        await other.answer(stage.agency.visit(an_event()), desk.take)
+        await other.answer(stage.agency.visit(an_event(id=OTHER, subject="H33.05,2026/11/23,13/STC-VP")), desk.take)
+    finally:
+        await other.close()
+    first, again, elsewhere, another = desk.taken
+    assert (first.event["id"], first.origin) == (again.event["id"], again.origin)
+    assert (first.event["id"], first.origin) == (elsewhere.event["id"], elsewhere.origin)
+    assert (first.event["id"], first.origin) != (another.event["id"], another.origin)
+
+
+@bringing
+@pytest.mark.parametrize("no", NO, ids=lambda no: type(no).__name__)
+async def test_what_was_not_taken_is_never_a_yes(stage: Stage, no: Exception | NotReceived) -> None:
+    desk = Desk(instead=no)
+    try:
+        reply = await answered(stage, desk, stage.agency.visit(an_event()))
+    except OSError:
+        reply = None
+    assert not is_yes(stage, reply)
+    desk.instead = None
+    assert is_yes(stage, await answered(stage, desk, stage.agency.visit(an_event())))
+    assert len(desk.taken) == 1
+
+
+@answering
+async def test_who_does_not_prove_itself_is_refused_and_nothing_is_taken(stage: Stage) -> None:
+    desk = Desk()
+    assert not is_yes(stage, await answered(stage, desk, stage.agency.stranger_visit(an_event())))
+    assert desk.taken == []
+
+
+@answering
+async def test_what_a_caller_should_not_have_sent_is_answered_in_its_own_words(stage: Stage) -> None:
+    desk = Desk()
+    reply = await stage.answering.answer(stage.agency.rubbish_visit(), desk.take)
+    assert not stage.agency.said_yes(reply)
+    assert reply.body
+    assert desk.taken == []
+
+
+@answering
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00\xff\xfe",
+        b"[" * 200_000,
+        b"<a>" * 200_000,
+        b'{"a":' * 100_000,
+        b'{"a":1,"a":2}',
+        b"null",
+        b"9" * 100_000,
+        "\ud800".encode("utf-16-le", "surrogatepass"),
+        b"--x\r\n" * 50_000,
+        b"a=" * 100_000,
+    ],
+    ids=lambda body: repr(body[:8]),
+)
+async def test_no_body_however_wild_is_taken_or_brings_an_adapter_down(stage: Stage, body: bytes) -> None:
+    desk = Desk()
+    started = time.monotonic()
+    sound = stage.agency.rubbish_visit()
+    for call in (sound, replace(sound, method="GET"), replace(sound, path="no/such/path"), replace(sound, query={})):
+        assert not is_yes(stage, await answered(stage, desk, replace(call, body=InMemory(body))))
+    assert desk.taken == []
+    assert time.monotonic() - started < 5
+
+
+@bringing
+async def test_no_secret_and_no_content_of_a_call_stands_in_an_error_or_a_log_line(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk()
+    said: list[str] = []
+    with structlog.testing.capture_logs() as logs:
+        for call in (stage.agency.visit(an_event()), stage.agency.stranger_visit(an_event())):
+            for instead in (None, *NO):
+                desk.instead = instead
+                try:
+                    await stage.answering.answer(call, desk.take)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+                    said += [str(error), repr(error)]
+        await answered(stage, desk, stage.agency.rubbish_visit())
+    told = "".join([*said, repr(logs), *capfd.readouterr(), str(stage.adapter)])
+    brought = stage.agency.visit(an_event())
+    secrets = [value for name, value in brought.fields.items() if name in {"authorization", "x-api-key"}]
+    for secret in (CONTENT, SECRET, *secrets):
+        assert secret not in told
+
+
+@answering
+async def test_settings_that_let_anybody_in_are_not_opened_or_let_nobody_in(stage: Stage) -> None:
+    bare = {name: value for name, value in stage.agency.settings.items() if name not in GATE}
+    if bare == dict(stage.agency.settings):
+        return  # its callers are proven by something else, as the stranger above found out
+    context = stage.hands.context(stage.context.system.adapter, bare)
+    try:
+        opened = stage.kind.open_adapter(context)
+    except Misconfigured:
+        return
+    desk = Desk()
+    with contextlib.suppress(Fault):
+        assert not stage.agency.said_yes(await opened.answer(stage.agency.stranger_visit(an_event()), desk.take))
+    await opened.close()
+    assert desk.taken == []
 
 
 # ----------------------------------------------------------------------------------------------- opening, closing
