@@ -68,6 +68,9 @@ EVENTS: Final[dict[str, str]] = {
     "document.late": "a document came to the bus after it had to be sent, by which rule",
     "duty.reminded": "an agency was reminded of what it owes for a document, or those above it were told",
     "duty.undelivered": "an issuer was told that its document has not reached an agency in time",
+    "dossier.overdue": "a deadline of a dossier was passed: whose, of which hop; told once",
+    "query.ended": "a query was answered, had no answer, or was not answered: who asked whom, and the outcome",
+    "query.failed": "a provider did not answer a query, or not as its contract says; the kind of failure alone",
     "upload.kept": "a file came whole; the system that uploaded it may name it",
     "upload.refused": "a file came whole, but is not the one that was announced; it was dropped",
     "uploads.swept": "uploads that were given up before they were whole were forgotten",
@@ -284,6 +287,18 @@ REMINDERS: Final = Counter(
     ["rule", "level"],
     registry=REGISTRY,
 )
+DOSSIERS_OVERDUE: Final = Counter(
+    "lgsp_dossiers_overdue",
+    "Deadlines of dossiers that were passed (what: the whole dossier, or one agency's part)",
+    ["what"],
+    registry=REGISTRY,
+)
+for _what in ("dossier", "hop"):  # of a series that begins at one, Prometheus sees no increase
+    DOSSIERS_OVERDUE.labels(_what)
+QUERIES: Final = Counter(
+    "lgsp_queries", "Queries asked, by contract and outcome (answered, empty, failed)", ["contract", "outcome"],
+    registry=REGISTRY,
+)  # fmt: skip
 BODIES: Final = Gauge("lgsp_request_body_bytes", "Bytes of request bodies held in memory now", registry=REGISTRY)
 BROKER_AWAY: Final = Gauge(
     "lgsp_broker_away", "1 while RabbitMQ cannot be used and this gateway looks for itself", registry=REGISTRY

@@ -9,10 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.compose.asked import documents_on, operate_on, operations_on, proposals_on, requests_on
+    from gateway.compose.asked import documents_on, dossiers_on, operate_on, operations_on, proposals_on, requests_on
     from gateway.compose.choices import (
         agency_lists_of,
         copies_of,
+        dossiers_of,
         failures_and_replays,
         known_steps,
         looking,
@@ -34,6 +35,8 @@ __all__ = [
     "built_in_catalog",
     "copies_of",
     "documents_on",
+    "dossiers_of",
+    "dossiers_on",
     "failures_and_replays",
     "inspect_on",
     "known_steps",
@@ -51,11 +54,14 @@ __all__ = [
 ]
 
 _HOME: Final = {
-    **dict.fromkeys(("documents_on", "operate_on", "operations_on", "proposals_on", "requests_on"), "asked"),
+    **dict.fromkeys(
+        ("documents_on", "dossiers_on", "operate_on", "operations_on", "proposals_on", "requests_on"), "asked"
+    ),
     **dict.fromkeys(
         (
             "agency_lists_of",
             "copies_of",
+            "dossiers_of",
             "failures_and_replays",
             "known_steps",
             "looking",

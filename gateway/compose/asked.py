@@ -6,12 +6,14 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-from gateway.compose.choices import agency_lists_of, backfills_of, failures_and_replays, register_of
+from gateway.compose.choices import agency_lists_of, backfills_of, dossiers_of, failures_and_replays, register_of
+from gateway.core.calendar import Calendar
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
 from gateway.relay.documents import Documents
+from gateway.relay.dossiers import Dossiers
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
@@ -35,6 +37,11 @@ def operations_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clo
 def documents_on(ledger: Ledger, directory: Callable[[], Directory]) -> Documents:
     """What became of documents."""
     return Documents(register_of(ledger), ledger, directory)
+
+
+def dossiers_on(ledger: Ledger, catalog: Callable[[], Catalog], calendar: Calendar) -> Dossiers:
+    """Where dossiers stand."""
+    return Dossiers(dossiers_of(ledger), ledger, catalog, lambda: calendar, SystemClock(), "dossiers")
 
 
 def proposals_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Proposals:

@@ -38,6 +38,9 @@ _WATCH_EVERY: Final = 300.0
 _UPLOADS_EVERY: Final = 60.0
 _RETIRE_EVERY: Final = 3600.0
 _REMIND_EVERY: Final = 60.0
+#: How soon lists show what was said of a dossier, and how soon it is told that a deadline of one was passed.
+_SETTLE_EVERY: Final = 1.0
+_LOOK_EVERY: Final = 60.0
 _LAW_EVERY: Final = 30.0
 #: How often it is looked whether a system's list of agencies is due.
 _DIRECTORY_EVERY: Final = 60.0
@@ -163,6 +166,8 @@ class Gateway(Steps):
             (_UNMATCHED_EVERY, self._leading(self.unmatched.once)),
             (_RETIRE_EVERY, self.retire.once),
             (_REMIND_EVERY, self._leading(self.remind.once)),
+            (_SETTLE_EVERY, self._leading(self.dossiers.settle_once)),
+            (_LOOK_EVERY, self._leading(self.dossiers.look_once)),
             (_LAW_EVERY, self.look_at_law),
             (_DIRECTORY_EVERY, self._leading(self.sync.once)),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,15 @@ import gateway
 from gateway.config.settings import Settings
 from gateway.core.content import NewSink
 from gateway.core.directory import System
+from gateway.core.dossiers.dossier import Dossier
 from gateway.core.file_link import file_link
 from gateway.ports import AdapterContext
 from gateway.store.scratch import Scratch
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
+
+#: Looks up a dossier by its code as anybody writes it.
+LookUp = Callable[[str], Awaitable[Dossier | None]]
 
 
 def handed_out(
@@ -29,9 +33,14 @@ def handed_out(
     open_file: Callable[[str], BinaryIO],
     new_sink: NewSink,
     port: int = 0,
+    dossier: LookUp | None = None,
 ) -> AdapterContext:
-    """What one system's adapter may use; ``port``: where the gateway listens, where the settings leave it open."""
+    """What one system's adapter may use; ``port``: where the gateway listens, where the settings leave it open.
+
+    ``dossier`` looks up what is known of a dossier; without it none is known.
+    """
     folder = settings.folder
+    known = {} if dossier is None else {"dossier": dossier}
     return AdapterContext(
         system=system,
         settings=system.settings,
@@ -47,6 +56,7 @@ def handed_out(
         link=lambda sha256, name: file_link(
             settings.public_url, keyring.signer, sha256, name, now=now(), days=settings.link_days
         ),
+        **known,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.compose.asked import operations_on, requests_on
-from gateway.compose.choices import agency_lists_of, open_broker, peers_of, register_of, retention_of
+from gateway.compose.choices import agency_lists_of, dossiers_of, open_broker, peers_of, register_of, retention_of
 from gateway.compose.handouts import handed_out
 from gateway.compose.inspection import inspect_on
 from gateway.compose.picture import Picture
@@ -16,8 +17,11 @@ from gateway.core.contract import Catalog
 from gateway.core.directory import Directory, System
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.documents.registrar import Registrar
+from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.event import DossierEvent
 from gateway.core.envelope import Event
 from gateway.core.law.rules import Law, owed
+from gateway.core.routing import Route
 from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
 from gateway.ports.documents import Register
 from gateway.relay.accept import Accept
@@ -26,6 +30,7 @@ from gateway.relay.collect import Collect
 from gateway.relay.company import Company
 from gateway.relay.dispatch import Dispatch
 from gateway.relay.documents import Documents
+from gateway.relay.dossiers import Dossiers, said_of_dossier
 from gateway.relay.inspect import Inspect
 from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
@@ -89,6 +94,7 @@ class Steps:
     register: Register = field(init=False)
     unmatched: Unmatched = field(init=False)
     documents: Documents = field(init=False)
+    dossiers: Dossiers = field(init=False)
     law: Law = field(init=False)
     remind: Remind = field(init=False)
 
@@ -113,7 +119,7 @@ class Steps:
         self.tongues = Tongues(settings.adapter_folders, self._context)
         self.accept = Accept(
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
-            line_of=Registrar(self._owed).line, vigil=Vigil(ledger, lambda: self.law),
+            line_of=Registrar(self._owed).line, dossier_of=self._said_of_dossier, vigil=Vigil(ledger, lambda: self.law),
         )  # fmt: skip
         self.inspect = inspect_on(settings, ledger, self.spool, directory, clock)
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce, self.inspect)
@@ -152,6 +158,9 @@ class Steps:
         )
         self.register = register_of(ledger)
         self.documents = Documents(self.register, ledger, directory)
+        self.dossiers = Dossiers(
+            dossiers_of(ledger), ledger, catalog, lambda: self.law.calendar, clock, f"dossiers:{process}"
+        )
         self.remind = Remind(ledger, self.register, self.accept, directory, lambda: self.law, clock)
         self.unmatched = Unmatched(self.register, clock, settings.status_wait, f"register:{process}")
         self.proposals = Proposals(agency_lists_of(ledger), directory, clock)
@@ -165,11 +174,20 @@ class Steps:
         """What the recipients of a document owe by law."""
         return owed(self.law, self.picture.directory, entry, event, now)
 
+    def _said_of_dossier(
+        self, event: Event, routes: Sequence[Route], directory: Directory, _: float
+    ) -> DossierEvent | None:
+        """What a message says of a dossier."""
+        return said_of_dossier(event, routes, directory, self.law.calendar)
+
     def _context(self, system: System) -> AdapterContext:
         return handed_out(
             system, self.settings, self.keyring, now=self.clock.now, open_file=self.spool.open,
-            new_sink=self.scratch.sink, port=self.port,
+            new_sink=self.scratch.sink, port=self.port, dossier=self._dossier,
         )  # fmt: skip
+
+    async def _dossier(self, code: str) -> Dossier | None:
+        return await self.dossiers.view(code)
 
     def _pushed(self) -> list[str]:
         """Systems to which the bus delivers by itself."""

@@ -27,7 +27,7 @@ from gateway.ports import (
     RegistryRow,
     RowKind,
     Taken,
-)
+)  # fmt: skip
 from gateway.store.leaves import audit_leaf
 from gateway.store.memory_documents import Lines
 from gateway.store.memory_dossiers import DossierLines
@@ -78,8 +78,7 @@ class MemoryLedger:
             return FilesMissing(missing)
         if (served := self.lines.keep(new)) is not None:
             return served
-        self.dossiers.keep(new)
-        self._messages[new.key] = new
+        self._messages[new.key] = self.dossiers.kept(new)
         if new.receipt_payload:
             self._journal.append(("receipt", new.receipt_payload))
         for delivery in new.deliveries:
@@ -93,8 +92,7 @@ class MemoryLedger:
         lane.append(delivery.id)
 
     async def known(self, keys: Mapping[str, tuple[str, str]]) -> dict[str, Accepted | Taken]:
-        answers = {key: self._known(key, source, digest) for key, (source, digest) in keys.items()}
-        return {key: answer for key, answer in answers.items() if answer is not None}
+        return {key: known for key, sent in keys.items() if (known := self._known(key, *sent)) is not None}
 
     def _known(self, key: str, source: str, repeat_digest: str) -> Accepted | Taken | None:
         kept = self._messages.get(key)
@@ -292,9 +290,8 @@ class MemoryLedger:
     async def may_read_file(self, sha256: str, system: str) -> HeldFile | None:
         naming = [message for message in self._messages.values() if sha256 in message.files]
         readers = {message.source for message in naming} | {d.recipient for m in naming for d in m.deliveries}
-        if sha256 in self._files and ((sha256, system) in self._rights or system in readers):
-            return self._files[sha256][0]
-        return None
+        may_read = sha256 in self._files and ((sha256, system) in self._rights or system in readers)
+        return self._files[sha256][0] if may_read else None
 
     async def sweep_files(self, before: float, *, remove: Callable[[str], None], limit: int = 500) -> int:
         named = {sha256 for message in self._messages.values() for sha256 in message.files}
@@ -320,8 +317,7 @@ class MemoryLedger:
 
     async def use_once(self, token: str, *, until: float, now: float) -> bool:
         self._tokens = {seen: end for seen, end in self._tokens.items() if end >= now}
-        is_new = token not in self._tokens
-        self._tokens.setdefault(token, until)
+        is_new, _ = token not in self._tokens, self._tokens.setdefault(token, until)
         return is_new
 
     async def registry(self) -> tuple[int, list[RegistryRow]]:

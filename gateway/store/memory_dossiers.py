@@ -21,12 +21,13 @@ class DossierLines:
     heads: dict[str, Head] = field(default_factory=dict)
     _last: int = 0
 
-    def keep(self, new: NewMessage) -> None:
-        """Add the line of a new message, where it has one."""
+    def kept(self, new: NewMessage) -> NewMessage:
+        """The new message, when its line is added, where it has one."""
         if (event := new.dossier) is not None:
             self._last += 1
             line = Told(self._last, new.key, new.source, new.accepted_at, event)
             self.lines.setdefault(event.code, []).append(line)
+        return new
 
     def younger(self, code: str) -> list[Told]:
         """Lines that its head does not know."""

@@ -90,5 +90,5 @@ class Head:
     place: int
     #: Seconds since 1970 at which the status became what it is, oldest first: (status, since). For monthly tables.
     track: tuple[tuple[int, float], ...] = ()
-    #: Deadlines that run on though they are passed, of which somebody was told: (agency, number of its hop or 0, due).
+    #: Missed deadlines of which somebody was told: (agency, number of its hop or 0, due).
     warned: tuple[tuple[str, int, float], ...] = ()

@@ -1,0 +1,198 @@
+"""Looking at dossiers: where each stands, worked out from what was said; and telling of deadlines that are passed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+import structlog
+
+from gateway.core.calendar import Calendar
+from gateway.core.contract import Catalog, parse_dataschema
+from gateway.core.directory import Directory
+from gateway.core.documents.registrar import agency_of, canonical_by
+from gateway.core.dossiers.code import compared
+from gateway.core.dossiers.composed import composed
+from gateway.core.dossiers.dossier import Dossier, Head
+from gateway.core.dossiers.event import DossierEvent, Told
+from gateway.core.dossiers.heads import Deadline
+from gateway.core.dossiers.history import dossier_of, is_heard
+from gateway.core.dossiers.overdue import Named, head_with, missed, named
+from gateway.core.dossiers.reading import event_of
+from gateway.core.envelope import Event
+from gateway.core.routing import Route
+from gateway.core.unread import Unread
+from gateway.ports import AuditRow, Clock, Ledger
+from gateway.ports.dossiers import DossierRegister
+from gateway.telemetry import DOSSIERS_OVERDUE
+
+#: Dossiers that are worked out at a time, and lines of one beyond which that is done beside the loop.
+_TOGETHER: Final = 50
+_LONG: Final = 40
+#: Dossiers that one run works out or looks at: what is left waits for the next.
+_MOST: Final = 1000
+#: What could not be worked out is tried again after this (seconds).
+_AGAIN: Final = 600.0
+#: Messages of a dossier that are read again for its record: of more than these the first and the last.
+_FIRST_READ: Final = 100
+_LAST_READ: Final = 400
+
+log = structlog.get_logger()
+
+
+def said_of_dossier(
+    event: Event, routes: Sequence[Route], directory: Directory, calendar: Calendar
+) -> DossierEvent | None:
+    """What a message says of a dossier; None where it speaks of none."""
+    canonical = canonical_by(directory)
+    agency = canonical(event.source.partition("/")[0])
+    if event.to is None:
+        names: Iterable[str] = [route.system.agency for route in routes]
+    else:
+        names = [agency_of(name, directory, event.time) for name in event.to]
+    return event_of(event, agency, tuple(dict.fromkeys(names)), canonical, calendar)
+
+
+@dataclass(frozen=True, slots=True)
+class Dossiers:
+    """The step: asks the register what was said, and the ledger for the messages that said it."""
+
+    register: DossierRegister
+    ledger: Ledger
+    catalog: Callable[[], Catalog]
+    calendar: Callable[[], Calendar]
+    clock: Clock
+    #: What this process is called in the journal.
+    owner: str
+    #: Codes that could not be worked out -> when that is tried again.
+    _later: dict[str, float] = field(default_factory=dict)
+
+    async def view(self, code: str) -> Dossier | None:
+        """A dossier by its code as anybody writes it, with its record; None of an unknown one."""
+        dossier = await self.course(code)
+        if dossier is None:
+            return None
+        data = await self.data_of([step.told for step in dossier.steps if is_heard(step)])
+        record = await asyncio.to_thread(composed, dossier, data)
+        return replace(dossier, record=record)
+
+    async def course(self, code: str) -> Dossier | None:
+        """A dossier by its code as anybody writes it, without its record; None of an unknown one."""
+        plain = compared(code)
+        story = await self.register.story(plain)
+        if not story:
+            return None
+        dossier = await self._worked_out(plain, story)
+        children = (*dossier.children, *await self.register.children(plain))
+        return replace(dossier, children=tuple(dict.fromkeys(children)))
+
+    async def children(self, code: str) -> Sequence[str]:
+        """Codes of the dossiers that belong to this one."""
+        return await self.register.children(compared(code))
+
+    async def settle_once(self) -> int:
+        """Work out anew where those stand of which something was said; answers how many. Done twice it does no harm."""
+        settled = 0
+        now = self.clock.now()
+        for code in [code for code, at in self._later.items() if at <= now]:
+            del self._later[code]
+        while settled < _MOST:
+            found = await self.register.unsettled(limit=_TOGETHER + len(self._later))
+            codes = [code for code in found if code not in self._later][:_TOGETHER]
+            if not codes:
+                break
+            await asyncio.gather(*(self._or_later(self._settle, code, now) for code in codes))
+            settled += len(codes)
+        return settled
+
+    async def look_once(self, now: float | None = None) -> int:
+        """Tell of each deadline that was passed, once; answers of how many.
+
+        In the journal, the log and a counter stand the dossier's code and whose deadline it was, nothing of anybody's.
+        """
+        now = self.clock.now() if now is None else now
+        told = 0
+        seen: set[str] = set()
+        while len(seen) < _MOST:
+            left_out = seen | self._later.keys()
+            found = await self.register.due(now, limit=_TOGETHER + len(left_out))
+            codes = [head.code for head in found if head.code not in left_out][:_TOGETHER]
+            if not codes:
+                break
+            for code in codes:
+                told += await self._or_later(self._look, code, now) or 0
+            seen.update(codes)
+        return told
+
+    async def _settle(self, code: str, _: float) -> int:
+        story, kept = await self.register.story(code), await self.register.head(code)
+        if story:
+            dossier = await self._worked_out(code, story)
+            await self.register.settle(head_with(dossier, story[-1].place, _warned(kept)))
+        return 0
+
+    async def _look(self, code: str, now: float) -> int:
+        story, kept = await self.register.story(code), await self.register.head(code)
+        if kept is None or not story:
+            return 0
+        dossier = await self._worked_out(code, story)
+        late = missed(dossier, _warned(kept), now)
+        head = head_with(dossier, story[-1].place, [*_warned(kept), *map(named, late)])
+        rows = [AuditRow(now, self.owner, "dossier.overdue", _told(dossier, each)) for each in late]
+        if not await self.register.settle(head, rows):
+            return 0  # something was said at this very moment: the next round sees it
+        for each in late:
+            DOSSIERS_OVERDUE.labels("dossier" if each.hop is None else "hop").inc()
+            log.warning("dossier.overdue", **_told(dossier, each))
+        return len(late)
+
+    async def _or_later(self, work: Any, code: str, now: float) -> Any:
+        """One that cannot be worked out is told, put off for ten minutes, and holds back no other."""
+        try:
+            return await work(code, now)
+        except Exception:
+            log.exception("step.failed", step=f"dossiers{work.__name__}", dossier=code)
+            self._later[code] = now + _AGAIN
+            return None
+
+    async def data_of(self, lines: Sequence[Told]) -> dict[str, Mapping[str, Any]]:
+        """What these messages brought, by their keys, each in the newest major of its contract.
+
+        One whose body is no longer kept, or that no rules lead to there, is left out.
+        """
+        found: dict[str, Mapping[str, Any]] = {}
+        first = lines[:_FIRST_READ]
+        for line in (*first, *lines[len(first) :][-_LAST_READ:]):
+            envelope = await self.ledger.envelope(line.message)
+            data = None if envelope is None else await asyncio.to_thread(self._newest, envelope)
+            if data is not None:
+                found[line.message] = data
+        return found
+
+    def _newest(self, envelope: bytes) -> Mapping[str, Any] | None:
+        event = Unread(envelope)
+        name, label = parse_dataschema(event["dataschema"]) or ("", "")
+        contract = self.catalog().contract(name)
+        if contract is None:
+            return None
+        major, newest = int(label.partition(".")[0]), contract.majors()[-1]
+        if major == newest:
+            return cast("Mapping[str, Any]", event["data"])
+        chain = self.catalog().translation(name, major, newest)
+        return None if chain is None else chain.apply(event["data"])
+
+    async def _worked_out(self, code: str, story: Sequence[Told]) -> Dossier:
+        if len(story) <= _LONG:
+            return dossier_of(code, story, self.calendar())
+        return await asyncio.to_thread(dossier_of, code, story, self.calendar())
+
+
+def _warned(head: Head | None) -> tuple[Named, ...]:
+    return () if head is None else head.warned
+
+
+def _told(dossier: Dossier, late: Deadline) -> dict[str, Any]:
+    hop = {} if late.hop is None else {"hop": late.hop.number}
+    return {"dossier": dossier.code, "agency": late.agency, "due": late.due, **hop}
