@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from gateway.api.language import Language
-from gateway.core.faults import PROBLEMS, Fault, Rejected, Text, Violation
+from gateway.core.faults import PROBLEMS, Fault, Rejected, Text, Unanswered, Violation
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:lgsp:problem:"
@@ -57,12 +57,17 @@ _CHALLENGE: Final = {
 }
 
 
+def status_of(fault: Fault) -> int:
+    """The HTTP status of a fault: its problem's; of a provider that was too late 504."""
+    return 504 if isinstance(fault, Unanswered) else STATUS[fault.problem]
+
+
 def problem(fault: Fault, language: Language, *, instance: str | None = None) -> dict[str, Any]:
     """The members of the problem: ``type``, ``title``, ``status``, ``detail`` and what the fault has to add."""
     members: dict[str, Any] = {
         "type": PREFIX + fault.problem,
         "title": PROBLEMS[fault.problem].in_language(language),
-        "status": STATUS[fault.problem],
+        "status": status_of(fault),
         "detail": fault.detail.in_language(language),
     }
     if instance is not None:

@@ -75,7 +75,7 @@ def _system(code: str, body: Mapping[str, Any]) -> System:
         rate=Rate(**body["rate"]) if "rate" in body else None,
         settings=body.get("settings", {}),
         subscriptions={each["contract"]: _subscription(each) for each in body.get("subscriptions", ())},
-        provides=tuple(Provision(p["contract"], p["version"], p["url"]) for p in body.get("provides", ())),
+        provides=tuple(Provision(p["contract"], p["version"], p.get("url", "")) for p in body.get("provides", ())),
     )
 
 

@@ -32,11 +32,11 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """A query that a system answers itself at ``url``."""
+    """A query that a system answers: itself at ``url``, or (where that is empty) by way of its adapter."""
 
     contract: str
     version: str
-    url: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,14 @@ class Busy(Fault):
     """The sender may try the same again later, after ``retry_after`` seconds."""
 
 
+class Unavailable(Fault):
+    """A query's provider has not answered; the asker may ask again under the same id."""
+
+
+class Unanswered(Unavailable):
+    """A query's provider was asked and did not answer in time."""
+
+
 class IllegalStep(Fault):
     """The state of a delivery does not allow the act asked for (problem ``illegal-state``)."""
 

@@ -6,11 +6,11 @@ whether files are held is the ledger's to say, in the transaction that keeps the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gateway.core import jws
+from gateway.core import jws, query
 from gateway.core.contract import Catalog, Contract, is_gateways_own
 from gateway.core.directory import Certificate, Directory, System
 from gateway.core.envelope import (
@@ -18,6 +18,7 @@ from gateway.core.envelope import (
     Opened,
     check_attributes,
     check_window,
+    digest_of,
     open_envelope,
     payload_digest,
     refuse_gateway_attributes,
@@ -45,6 +46,8 @@ class Judged(NamedTuple):
     #: The message is sound but its ``expirytime`` has passed (checked last, after files).
     is_expired: bool = False
     fault: Fault | None = None
+    #: Of a query: what may be asked.
+    question: query.Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,31 @@ class Judge:
 
     def sealed(self, raw: bytes, now: float) -> Judged:
         """Judge an envelope as it came in. Never raises a Fault: it is in the answer."""
+        return self._judged(raw, now, self._routed)
+
+    def asked(self, raw: bytes, now: float) -> Judged:
+        """Judge the envelope of a query as it came in, like a message but for its door: see ``gateway.core.query``.
+
+        Whether the id was answered before is the log's to say.
+        """
+
+        def may_be_asked(source: System, event: Event, digest: str, now: float, _: bytes) -> Judged:
+            query.check_freshness(event, now)
+            _refuse_secrets(event.data)
+            contract, answer = query.conforming(event, self.catalog)
+            found = query.question(
+                event, source, contract, answer, self.directory, day=day_of(now), digest=digest_of(raw)
+            )
+            if event.expirytime is not None and event.expirytime <= now:
+                raise expired_fault()
+            return Judged(source, event, contract, digest, question=found)
+
+        return self._judged(raw, now, may_be_asked)
+
+    def _judged(
+        self, raw: bytes, now: float, rest: Callable[[System, Event, str, float, bytes], Judged]
+    ) -> Judged:  # fmt: skip
+        """What every door checks, in its order, and then the ``rest``."""
         source: System | None = None
         event: Event | None = None
         digest = ""
@@ -68,7 +96,7 @@ class Judge:
             event = self._event(opened.event)
             payload = opened.signature.payload
             digest = payload_digest(payload)
-            return self._routed(source, event, digest, now, payload)
+            return rest(source, event, digest, now, payload)
         except Fault as fault:
             return Judged(source, event, repeat_digest=digest, fault=fault)
 
