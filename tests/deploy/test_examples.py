@@ -224,7 +224,7 @@ def test_the_database_waits_for_the_disk_before_it_says_yes() -> None:
 def test_the_proxy_lets_through_what_the_gateway_takes_and_no_more() -> None:
     text = (CLUSTER / "haproxy/haproxy.cfg").read_text()
     sizes = {int(size) for size in re.findall(r"hdr_val\(content-length\) gt (\d+)", text)}
-    assert sizes == {Limits().batch, Limits().json}
+    assert sizes == {Limits().batch, Limits().json, Limits().visit}
 
 
 @pytest.mark.parametrize("unit", [str(path.relative_to(DEPLOY)) for path in sorted(DEPLOY.rglob("*.service"))])
