@@ -181,11 +181,14 @@ class VnPost:
         return succeeded(await self._ask("GET", self._tracking_path(), params=params), self._context.now())
 
     def _read(self, each: Tracked) -> Collected | Uncollectable:
-        number = each.item.get("OrderNumber")
-        if each.at is None or not isinstance(number, str) or not number.strip():
+        number = str(each.item.get("OrderNumber") or "").strip()
+        if each.at is None or not number:
             return Uncollectable(each.token, "unreadable-tracking", _UNREADABLE)
-        data = self._wires["tracking"].inward({**each.item, "EventTime": each.at})
-        if "code" not in data["event"]:
+        # Members that begin with an underscore are the list's own.
+        said = {name: value for name, value in each.item.items() if not name.startswith("_")}
+        read = self._wires["tracking"].inward({**said, "EventTime": each.at})
+        data = read.data
+        if read.faults or "code" not in data["event"]:
             return Uncollectable(each.token, "unreadable-tracking", _UNREADABLE)
         if (found := _OF_DOSSIER.match(number)) is not None:
             data["dossierCode"] = found[1]

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from gateway.core.faults import Text
 from gateway.core.translation import Rules
+from gateway.core.wire_record import Shape, tidied
 
 #: Unknown members that are kept of one item, and how much text they may hold together (characters, roughly).
 _MOST_UNREAD: Final = 100
 _MOST_TEXT: Final = 64 * 1024
+
+
+class Read(NamedTuple):
+    """What was said in the words of the bus. ``faults``: why it cannot be read; ``warnings``: what was left out."""
+
+    data: dict[str, Any]
+    faults: tuple[Text, ...]
+    warnings: tuple[Text, ...]
 
 
 class Wire:
@@ -24,14 +34,16 @@ class Wire:
         """Reads ``folder/wire/NAME.json``; raises Misconfigured naming the wrong rule."""
         self._tongue = folder.name
         self._rules = Rules.parse((folder / "wire" / f"{name}.json").read_bytes(), f"{folder.name}/wire/{name}.json")
-        self._read = frozenset(path[0] for path in self._rules.settled() if path)
+        self._shape = Shape.of(self._rules)
 
-    def inward(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def inward(self, said: Mapping[str, Any]) -> Read:
         """The far side's words as the bus writes them; what no rule reads under ``ext``."""
-        known = without_nulls(said)
-        data: dict[str, Any] = self._rules.apply(known)
-        unread = _kept({name: value for name, value in known.items() if name not in self._read})
-        return {**data, "ext": {self._tongue: unread}} if unread else data
+        tidy = tidied(said, self._shape)
+        data: dict[str, Any] = self._rules.apply(tidy.record)
+        unread = _kept(without_nulls(tidy.unknown))
+        if unread:
+            data["ext"] = {self._tongue: unread}
+        return Read(data, tidy.faults, tidy.warnings)
 
     def outward(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The bus' words as the far side writes them, with what it had said beyond the rules."""
