@@ -74,7 +74,7 @@ def is_heard(step: Step) -> bool:
 
 
 def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS) -> Dossier:
-    """The dossier ``code`` (as compared) by its lines, in any order. ``calendar`` counts what waiting adds to it.
+    """The dossier ``code`` (as compared) by its lines, in any order; ``calendar`` counts waiting time.
 
     Raises nothing, whatever the lines say. ``record`` is left empty (``gateway.core.dossiers.composed`` makes it).
     """
@@ -88,11 +88,14 @@ def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS)
     return story.dossier(code, _late(once))
 
 
-def _rank(line: Told) -> tuple[float, int, int, float, str, int]:
-    event = line.event
+def _rank(line: Told) -> tuple[object, ...]:
+    """What comes first. In one instant content decides before ids do, so a repeat stands beside what it repeats."""
+    event, hop = line.event, line.event.hop
     kind = _KIND_ORDER.get(event.kind)
     order = _STATUS_ORDER.get(event.status, 4) if kind is None else kind
-    return (happened_at(event), order, event.status or 0, event.sent_at, line.message, line.place)
+    handed_on = (0, "") if hop is None else (hop.number, hop.to_agency)
+    said = (event.agency, event.kind, event.reference, event.has_result, event.due or 0.0, handed_on)
+    return (happened_at(event), order, event.status or 0, said, event.sent_at, line.message, line.place)
 
 
 def _repeats(ordered: Iterable[Told]) -> frozenset[int]:
@@ -104,7 +107,7 @@ def _repeats(ordered: Iterable[Told]) -> frozenset[int]:
         said: tuple[object, ...] = (event.kind, event.code, event.reference, event.agency, event.status)
         # A notice of payment is one however often, and at whatever time, the bank calls.
         if not (event.kind.startswith("payment-") and event.reference):
-            said = (*said, event.said_at, event.due, event.hop)
+            said = (*said, event.said_at, event.due, event.hop, event.has_result)
         if said in seen:
             found.add(index)
         seen.add(said)
