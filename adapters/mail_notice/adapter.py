@@ -17,9 +17,10 @@ from adapters.mail_notice.letter import Letter, address_in
 from adapters.mail_notice.post import Account, Post
 from gateway.calls.account import secret_in
 from gateway.calls.address import is_disguised
+from gateway.calls.texts import wordings_in
 from gateway.core.faults import Misconfigured, PermanentFailure, Text, TransientFailure
 from gateway.core.notices.notice import PLACEHOLDERS, Notice, dossier_code, notice_of
-from gateway.core.notices.wording import Wording, read_wordings
+from gateway.core.notices.wording import Wording
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
 
 MODE: Final[Literal["push", "pull"]] = "push"
@@ -120,23 +121,9 @@ class MailNotice:
 
 def _wordings(context: AdapterContext) -> dict[str, Wording]:
     """The texts beside this file, each replaced by the province's where it has one."""
-    where = f"{context.system.name}: settings.texts"
-    folders = [_TEXTS]
-    if (own := context.settings.get("texts")) is not None:
-        folders.append(context.folder / str(own))
-    try:
-        files = {path.stem: path.read_bytes() for folder in folders for path in _toml_in(folder)}
-    except OSError as error:
-        raise Misconfigured(
-            where,
-            Text("Không đọc được thư mục lời văn", "The folder of texts cannot be read"),
-            Text(f"Kiểm tra thư mục: {error.strerror}", f"Look at the folder: {error.strerror}"),
-        ) from None
-    return read_wordings(files, parts=_PARTS, names=_NAMES, where=where)
-
-
-def _toml_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    own = context.settings.get("texts")
+    folders = [_TEXTS] if own is None else [_TEXTS, context.folder / str(own)]
+    return wordings_in(folders, parts=_PARTS, names=_NAMES, where=f"{context.system.name}: settings.texts")
 
 
 def _account(context: AdapterContext) -> Account:
