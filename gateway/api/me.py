@@ -14,6 +14,7 @@ from gateway.api.identity import system_of
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Certificate, Directory
 from gateway.core.moments import day_of, format_moment
+from gateway.relay.reception import door_of
 
 
 async def me(request: web.Request) -> web.Response:
@@ -30,12 +31,15 @@ async def me(request: web.Request) -> web.Response:
     }
     if agency.parent:
         about["parent"] = agency.parent
+    reception = doors.reception
+    has_door = reception is not None and reception.answers(system)
     return json_answer(
         {
             "system": system.name,
             "agency": about,
             "adapter": system.adapter,
             "sealing": system.sealing,
+            **({"door": door_of(system, doors.public_url)} if has_door else {}),
             "certificates": [_certificate(each, now) for each in system.certificates],
             "subscriptions": [_subscription(each) for _, each in sorted(system.subscriptions.items())],
             "agreements": _agreements(agency.code, directory, now),

@@ -22,7 +22,7 @@ from gateway.core.faults import Busy, Rejected, Text, TransientFailure
 from gateway.core.visit import Call, NotReceived, Received, Reply
 from gateway.ports import Collected, CollectedFile, Take
 from gateway.relay.reception import Crowd
-from tests.api.hall import Hall, open_hall
+from tests.api.hall import PUBLIC_URL, Hall, conforms, open_hall, system_of
 from tests.build import a_key
 from tests.town import document
 
@@ -436,6 +436,16 @@ async def test_nobody_makes_up_counters(hall: Hall, portal: Portal) -> None:
     await hall.ask("PROPFIND", DOOR, data=b"{}")
 
     assert "PROPFIND" not in (await hall.get("/metrics")).body.decode()
+
+
+async def test_a_system_is_told_where_its_door_is(hall: Hall, portal: Portal) -> None:
+    hall.register(replace(system_of(hall, NAME), sealing="self"))
+    told = (await hall.get("/v1/me", token=await hall.token(NAME))).json
+    other = (await hall.get("/v1/me", token=await hall.token("H33.16/dms"))).json
+
+    conforms("Me", told)
+    assert told["door"] == f"{PUBLIC_URL}{DOOR}/"
+    assert "door" not in other
 
 
 async def test_received_and_not_received_say_so(hall: Hall, portal: Portal) -> None:

@@ -136,10 +136,13 @@ async def _over_the_network(
     from gateway.cli.doctor.asking import session
     from gateway.cli.doctor.collecting import on_collecting
     from gateway.cli.doctor.destinations import addresses, on_addresses
+    from gateway.cli.doctor.doors import on_doors
     from gateway.cli.doctor.inspection import on_scanner
     from gateway.cli.doctor.listening import on_listening
 
     found = await on_scanner(settings)
+    if ring is not None:
+        found += await on_doors(settings, ring, directory.systems.values())
     async with session() as line:
         if ring is not None:
             found += await on_listening(line, settings, ring.jwks())
