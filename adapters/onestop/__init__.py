@@ -1,0 +1,1 @@
+"""A one-stop system that speaks the national portal's client side: it changes one URL, and the bus is its portal."""
