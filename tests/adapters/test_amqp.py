@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from adapters.amqp.adapter import Amqp, open_adapter
 from adapters.amqp.settlement import RETRY_AFTER, Settlements, read_settlement
 from adapters.amqp.stand_in import AmqpDesk, Word, agency
+from gateway.client.link import FaultyLink, a_faulty_link
 from gateway.core.agency_queue import AgencyQueue
 from gateway.core.faults import Misconfigured, PermanentFailure, TimedOut, TransientFailure
 from tests.adapters.fitting import WEBHOOK, Hands, a_parcel, an_event
-from tests.faulty_link import FaultyLink, a_faulty_link
 
 DMS = AgencyQueue("H33.16/dms")
 

@@ -14,9 +14,9 @@ from typing import Final
 
 import aiohttp
 
+from gateway.client.link import FaultyLink
 from tests.chaos.plan import Line
 from tests.cluster.fleet import Cluster, Fleet, until
-from tests.faulty_link import FaultyLink
 from tests.kill.province import Province, free_port
 from tests.servers import PrivatePostgres, PrivateRabbit
 

@@ -12,9 +12,9 @@ from typing import Final
 
 import asyncpg  # type: ignore[import-untyped]
 
+from gateway.client.link import BOTH
 from tests.chaos.exposed import Exposed
 from tests.chaos.plan import Fault
-from tests.faulty_link import BOTH
 from tests.servers import PrivateServer
 from tests.servers.rabbitmq import RabbitApi
 

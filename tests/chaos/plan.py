@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tests.faulty_link import Way
+from gateway.client.link import Way
 
 Line = Literal["store", "broker", "agencies"]
 #: How often a second fault joins the first; pauses between two strokes (seconds).

@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
+from gateway.client.link import BOTH
 from tests.chaos.plan import Fault, Stroke
 from tests.chaos.siege import Siege, besieged
-from tests.faulty_link import BOTH
 from tests.servers import Unavailable
 
 SEED: Final = "short"

@@ -25,11 +25,11 @@ import pytest
 
 from gateway.client.bus import Bus
 from gateway.client.identity import find_files, read_signer
+from gateway.client.link import FaultyLink, a_faulty_link
 from gateway.client.message import make_event, new_id
 from gateway.core.envelope import seal
 from gateway.core.jws import Signer
 from tests.cli.desk import ROOT, choose_port, lgsp
-from tests.faulty_link import FaultyLink, a_faulty_link
 from tests.province import a_province
 from tests.town import document
 

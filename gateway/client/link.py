@@ -93,7 +93,8 @@ class FaultyLink:
 
     async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        if task is None:
+            raise RuntimeError("a connection is served by a task")
         if self.is_refusing:
             _reset(writer)
             writer.close()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.faulty_link import FaultyLink, a_faulty_link
+from gateway.client.link import FaultyLink, a_faulty_link
 
 
 class Far:
