@@ -17,6 +17,7 @@ from gateway.core.jws import Signer
 from gateway.ports import Accepted, Clock, Ledger, Spool
 from gateway.ports.failures import Failures
 from gateway.relay.documents import Documents
+from gateway.relay.dossiers import Dossiers
 from gateway.relay.inspect import Inspect
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
@@ -121,6 +122,7 @@ class Doors:
     requests: Requests
     proposals: Proposals
     documents: Documents
+    dossiers: Dossiers
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

@@ -117,6 +117,7 @@ class Gateway(Steps):
             requests=self.requests,
             proposals=self.proposals,
             documents=self.documents,
+            dossiers=self.dossiers,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,

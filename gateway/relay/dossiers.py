@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
@@ -19,8 +19,9 @@ from gateway.core.dossiers.dossier import Dossier, Head
 from gateway.core.dossiers.event import DossierEvent, Told
 from gateway.core.dossiers.heads import Deadline
 from gateway.core.dossiers.history import dossier_of, is_heard
-from gateway.core.dossiers.overdue import Named, head_with, missed, named
+from gateway.core.dossiers.overdue import Named, head_with, is_overdue, missed, named
 from gateway.core.dossiers.reading import event_of
+from gateway.core.dossiers.seeing import parties_in, readable_by
 from gateway.core.envelope import Event
 from gateway.core.routing import Route
 from gateway.core.unread import Unread
@@ -35,6 +36,9 @@ _LONG: Final = 40
 _MOST: Final = 1000
 #: What could not be worked out is tried again after this (seconds).
 _AGAIN: Final = 600.0
+#: Heads that a list of late ones looks at before it says how to go on.
+_MOST_SEEN: Final = 5000
+_PAGE: Final = 200
 #: Messages of a dossier that are read again for its record: of more than these the first and the last.
 _FIRST_READ: Final = 100
 _LAST_READ: Final = 400
@@ -74,9 +78,21 @@ class Dossiers:
         dossier = await self.course(code)
         if dossier is None:
             return None
-        data = await self.data_of([step.told for step in dossier.steps if is_heard(step)])
-        record = await asyncio.to_thread(composed, dossier, data)
-        return replace(dossier, record=record)
+        return await self._recorded(dossier, [step.told for step in dossier.steps if is_heard(step)])
+
+    async def view_for(self, code: str, agencies: Collection[str]) -> Dossier | None:
+        """A dossier as one of its parties may see it, ``agencies`` being that one and its like; None for anybody else.
+
+        Its record is made of what was sent by them or to them.
+        """
+        dossier = await self.course(code)
+        if dossier is None or parties_in(dossier).isdisjoint(agencies):
+            return None
+        return await self._recorded(dossier, readable_by(dossier, agencies))
+
+    async def _recorded(self, dossier: Dossier, lines: Sequence[Told]) -> Dossier:
+        data = await self.data_of(lines)
+        return replace(dossier, record=await asyncio.to_thread(composed, dossier, data))
 
     async def course(self, code: str) -> Dossier | None:
         """A dossier by its code as anybody writes it, without its record; None of an unknown one."""
@@ -87,6 +103,30 @@ class Dossiers:
         dossier = await self._worked_out(plain, story)
         children = (*dossier.children, *await self.register.children(plain))
         return replace(dossier, children=tuple(dict.fromkeys(children)))
+
+    async def heads(
+        self, *, lead: str | None = None, status: int | None = None, is_late: bool = False, after: str = "", limit: int
+    ) -> tuple[list[Head], str | None]:
+        """Dossiers by code behind ``after``, and behind which to go on; None where that was all.
+
+        ``is_late``: only those that are. They are looked for among so many at a time, so there may be fewer than
+        ``limit`` though more follow.
+        """
+        found: list[Head] = []
+        now, seen = self.clock.now(), 0
+        while seen < _MOST_SEEN:
+            many = max(limit, _PAGE) if is_late else limit
+            page = await self.register.heads(lead=lead, status=status, after=after, limit=many)
+            for head in page:
+                after = head.code
+                if not is_late or is_overdue(head, now):
+                    found.append(head)
+                if len(found) >= limit:
+                    return found, after
+            if len(page) < many:
+                return found, None
+            seen += len(page)
+        return found, after
 
     async def children(self, code: str) -> Sequence[str]:
         """Codes of the dossiers that belong to this one."""

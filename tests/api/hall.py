@@ -24,14 +24,17 @@ from gateway.api.docs import described
 from gateway.api.listener import GuardedSite
 from gateway.api.siblings import Siblings
 from gateway.core import jws
+from gateway.core.calendar import Calendar
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
 from gateway.ports import HeldFile
 from gateway.relay.documents import Documents
+from gateway.relay.dossiers import Dossiers
 from gateway.relay.operations import Operations
 from gateway.relay.reception import Reception
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.memory_documents import MemoryRegister
+from gateway.store.memory_dossiers import MemoryDossierRegister
 from gateway.store.memory_failures import MemoryFailures
 from gateway.store.memory_replays import MemoryReplays
 from gateway.store.scratch import Scratch
@@ -289,6 +292,14 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
             MemoryRegister(town.ledger),  # type: ignore[arg-type]
             town.ledger,
             lambda: town.directory,
+        ),
+        "dossiers": Dossiers(
+            MemoryDossierRegister(town.ledger),  # type: ignore[arg-type]
+            town.ledger,
+            lambda: town.catalog,
+            Calendar,
+            town.clock,
+            "dossiers:hall",
         ),
         "ledger": town.ledger,
         "spool": town.files,

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from gateway.core.dossiers.deadline import overdue_from
 from gateway.core.dossiers.dossier import Dossier, Head
+from gateway.core.dossiers.event import FILED
 from gateway.core.dossiers.heads import Deadline, deadlines_of, head_of
+from gateway.core.dossiers.statuses import ENDS, FINISHED, WAITING
 
 #: A deadline by what tells it apart from every other of its dossier: the agency, the number of its hop or 0, when due.
 Named = tuple[str, int, float]
+_ENDED: Final = ENDS | FINISHED
+_AT_REST: Final = frozenset({None, FILED, *WAITING})
 #: So many are remembered of a dossier; of more the youngest.
 _MOST: Final = 100
 
@@ -24,6 +29,17 @@ def named(deadline: Deadline) -> Named:
 def missed(dossier: Dossier, warned: Sequence[Named], now: float) -> tuple[Deadline, ...]:
     """The deadlines that are missed ``now`` and of which nobody was told."""
     return tuple([each for each in deadlines_of(dossier) if each.passed_at <= now and named(each) not in warned])
+
+
+def is_overdue(head: Head, now: float) -> bool:
+    """Whether a dossier that is not finished is late as a whole, or was told of for a deadline that was missed.
+
+    Which of its deadlines are missed ``now`` is told by its course (``deadlines_of``), which a head does not hold.
+    """
+    if head.finished_at is not None or head.status in _ENDED:
+        return False
+    is_late = head.due is not None and head.status not in _AT_REST and overdue_from(head.due) <= now
+    return is_late or bool(head.warned)
 
 
 def head_with(dossier: Dossier, place: int, warned: Sequence[Named]) -> Head:
