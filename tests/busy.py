@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.compose.choices import agency_lists_of, dossiers_of, findings_book_of
+from gateway.compose.choices import agency_lists_of, dossiers_of, findings_book_of, query_log_of
 from gateway.core import backfill
 from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.breaker import Breaker
@@ -18,6 +18,7 @@ from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
 from gateway.ports.agency_lists import Proposal
 from gateway.ports.backfills import Backfills, Made, Request
 from gateway.ports.failures import Failures, Sought
+from gateway.ports.queries import Asking
 from gateway.ports.replays import Move, Operation, Replays
 from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
 from tests.told import CODE, a_head, a_telling, an_event
@@ -49,6 +50,7 @@ async def keep_busy(
     await _speak_of_documents(ledger)
     await _speak_of_dossiers(ledger)
     await _list_agencies(ledger)
+    await _ask(ledger)
     await ledger.keep_derived(
         Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
     )
@@ -66,6 +68,17 @@ async def _register(ledger: Ledger) -> None:
     assert await ledger.use_once("token-of-the-morning", until=NOW + 3600, now=NOW)
     await ledger.count_refusals({("192.0.2.7", 29923260, "bad-signature"): 3, ("192.0.2.8", 29923260, "stale"): 1})
     await ledger.keep_breaker(DOWN, Breaker(7, MORNING + 5, True, None, 2))
+
+
+async def _ask(ledger: Ledger) -> None:
+    """A query that was answered, and one that is being asked."""
+    log = query_log_of(ledger)
+    for n in range(2):
+        asking = Asking(a_key(f"query {n}"), SENDER, "citizen.lookup", "1.0", "G01/db", "giai-quyet-tthc", NOW + n,
+                        "sha-256:a", "a mark", "canbo.mau", "H33-261123-0001", ("DC",))  # fmt: skip
+        assert await log.begin(asking, until=NOW + 20)
+    row = an_audit_row("query.answered")
+    await log.end(a_key("query 0"), "answered", at=NOW + 3, answer="sha-256:b", audit=row)
 
 
 async def _list_agencies(ledger: Ledger) -> None:

@@ -22,6 +22,7 @@ from gateway.ports.dossiers import DossierRegister
 from gateway.ports.failures import Failures
 from gateway.ports.findings import FindingsBook
 from gateway.ports.peers import Peers
+from gateway.ports.queries import QueryLog
 from gateway.ports.replays import Replays
 from gateway.ports.retention import Retention
 
@@ -42,6 +43,7 @@ __all__ = [
     "open_ledger",
     "open_spool",
     "peers_of",
+    "query_log_of",
     "register_of",
     "retention_of",
     "server_of",
@@ -183,6 +185,17 @@ def findings_book_of(ledger: Ledger) -> FindingsBook:
     from gateway.store.postgres import findings
 
     return findings.findings_book_of(ledger)
+
+
+def query_log_of(ledger: Ledger) -> QueryLog:
+    """The log of queries, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import queries as embedded
+
+        return embedded.query_log_of(ledger)
+    from gateway.store.postgres import queries
+
+    return queries.query_log_of(ledger)
 
 
 def peers_of(ledger: Ledger) -> Peers:

@@ -95,6 +95,11 @@ TABLES: Final[tuple[Table, ...]] = (
     _table("dossier_lines", "message_seq code kind parent child message source accepted_at said"),
     _table("dossiers", "code lead status next_look received_at finished_at place told"),
     _table("dossiers_unsettled", "code first last"),
+    _table(
+        "queries",
+        "key source contract version provider purpose asked_at digest mark officer dossier agreements outcome ended_at"
+        " answer until",
+    ),
     _table("journal", "number kind body"),
 )
 
