@@ -182,9 +182,12 @@ def _same_supplement(each: _Data) -> object:
 
 
 def _same_thing(each: _Data) -> object:
-    """A paper, a fee or a result by its own id, else by what tells it apart."""
+    """A paper, a fee or a result by its id and name, else by all that tells it apart.
+
+    The id alone does not: a much used system writes the same made-up one everywhere.
+    """
     if each.get("id"):
-        return each["id"]
+        return each["id"], each["name"]
     return (each["name"], each.get("component"), each.get("code"), each.get("kind"), each.get("link"), _digest(each))
 
 

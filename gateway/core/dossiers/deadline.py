@@ -8,13 +8,11 @@ day. How many hours and days the law gives for each thing stands in ``LIMITS``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
 from gateway.core.calendar import Calendar
-from gateway.core.dossiers.dossier import Dossier
 from gateway.core.law.deadlines import Term as LawTerm
 from gateway.core.moments import VIET_NAM, day_of
 
@@ -163,39 +161,6 @@ def papers_by(received: float, calendar: Calendar) -> float:
     if calendar.is_working_day(day) and received - midnight < limits_on(day).papers_until:
         return calendar.end_of_working_day(received)
     return calendar.end_of_next_working_morning(received)
-
-
-@dataclass(frozen=True, slots=True)
-class Appointment:
-    """A due date that the lead named: when it was said, and in which message."""
-
-    due: float
-    said_at: float
-    message: str
-
-
-def appointments(dossier: Dossier) -> tuple[Appointment, ...]:
-    """The due dates that the lead named of its own accord, in order of time; the first is the one on the receipt slip.
-
-    New dates that answer a supplement are none of them. More than one after the first is against the decree.
-    """
-    found: list[Appointment] = []
-    for step in dossier.steps:
-        event = step.told.event
-        is_leads = event.kind == "registered" and event.agency == dossier.lead
-        if is_leads and event.due is not None and (not found or found[-1].due != event.due) and _is_heard(step.flags):
-            found.append(Appointment(event.due, min(event.said_at, event.sent_at), step.told.message))
-    return tuple(found)
-
-
-def has_too_many_appointments(dossier: Dossier) -> bool:
-    """Whether its unit named more new due dates than the law allows."""
-    named = appointments(dossier)
-    return bool(named) and len(named) - 1 > limits_on(day_of(named[0].said_at)).appointments
-
-
-def _is_heard(flags: Sequence[str]) -> bool:
-    return {"out-of-order", "forced", "repeated", "unvouched", "doubled", "unregistered"}.isdisjoint(flags)
 
 
 # ------------------------------------------------------------------------------------------------------- hours and days
