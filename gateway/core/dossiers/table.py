@@ -72,10 +72,12 @@ def month_of(year: int, month: int) -> tuple[float, float]:
 def tables_of(heads: Iterable[Head], since: float, until: float) -> dict[str, Table]:
     """The table of each agency that answers for a dossier, for the period from ``since`` to ``until`` (not included).
 
-    For a period that is not over, ``until`` is the present time.
+    For a period that is not over, ``until`` is the present time. What was never registered is not counted at all.
     """
     found: dict[str, Table] = {}
     for head in heads:
+        if head.status is None:  # nobody registered it: nothing is known that could be counted
+            continue
         _count(found.setdefault(head.lead, Table()), head, since, until)
     return {lead: found[lead] for lead in sorted(found)}
 
@@ -91,7 +93,7 @@ def _count(table: Table, head: Head, since: float, until: float) -> None:
         return
     if head.received_at is None:
         first = head.track[0][1] if head.track else head.status_at
-        table.not_received += head.status is not None and first is not None and first < until
+        table.not_received += first is not None and first < until
         return
     if head.received_at >= until:
         return
