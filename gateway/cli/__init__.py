@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "inspect": "gateway.cli.inspect:inspect",
     "requests": "gateway.cli.requests:requests",
     "documents": "gateway.cli.documents:documents",
+    "dossiers": "gateway.cli.dossiers:dossiers",
     "directory": "gateway.cli.directory:directory",
     "doctor": "gateway.cli.doctor.command:doctor",
     "backup": "gateway.cli.backup:backup",

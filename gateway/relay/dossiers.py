@@ -22,6 +22,7 @@ from gateway.core.dossiers.history import dossier_of, is_heard
 from gateway.core.dossiers.overdue import Named, head_with, is_overdue, missed, named
 from gateway.core.dossiers.reading import event_of
 from gateway.core.dossiers.seeing import parties_in, readable_by
+from gateway.core.dossiers.table import Table, tables_of
 from gateway.core.envelope import Event
 from gateway.core.routing import Route
 from gateway.core.unread import Unread
@@ -39,6 +40,8 @@ _AGAIN: Final = 600.0
 #: Heads that a list of late ones looks at before it says how to go on.
 _MOST_SEEN: Final = 5000
 _PAGE: Final = 200
+#: Heads that are counted at a time.
+_OF_TABLE: Final = 2000
 #: Messages of a dossier that are read again for its record: of more than these the first and the last.
 _FIRST_READ: Final = 100
 _LAST_READ: Final = 400
@@ -127,6 +130,17 @@ class Dossiers:
                 return found, None
             seen += len(page)
         return found, after
+
+    async def tables(self, since: float, until: float) -> dict[str, Table]:
+        """The table of each agency that answers for a dossier, for a period (``until`` is not included)."""
+        found: dict[str, Table] = {}
+        after: str | None = ""
+        while after is not None:
+            page = await self.register.ended(since, until, after=after, limit=_OF_TABLE)
+            for lead, part in (await asyncio.to_thread(tables_of, page, since, until)).items():
+                found[lead] = found.get(lead, Table()) + part
+            after = page[-1].code if len(page) == _OF_TABLE else None
+        return {lead: found[lead] for lead in sorted(found)}
 
     async def children(self, code: str) -> Sequence[str]:
         """Codes of the dossiers that belong to this one."""

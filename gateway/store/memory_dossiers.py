@@ -100,6 +100,6 @@ class MemoryDossierRegister:
         return [head for at, _, head in sorted(passed, key=lambda each: each[:2]) if at <= now][:limit]
 
     async def ended(self, since: float, until: float, *, after: str = "", limit: int = 1000) -> list[Head]:
-        received = [head for head in self._heads if head.received_at is not None and head.received_at < until]
+        received = [head for head in self._heads if head.received_at is None or head.received_at < until]
         concerned = [head for head in received if head.finished_at is None or head.finished_at >= since]
         return [head for head in concerned if head.code > after][:limit]

@@ -231,7 +231,7 @@ class RegisterSuite:
         assert await due(MORNING + 60) == ["B", "A"]
         assert await due(MORNING + 60, limit=1) == ["B"]
 
-    async def test_a_period_has_those_received_before_its_end_and_not_finished_before_its_begin(
+    async def test_a_period_has_those_not_received_after_its_end_and_not_finished_before_its_begin(
         self, counter: Counter
     ) -> None:
         since, until = MORNING, MORNING + 30 * DAY
@@ -241,7 +241,8 @@ class RegisterSuite:
             "before and never": (since - DAY, None),
             "finished before": (since - DAY, since - 1),
             "received after": (until, None),
-            "unregistered": (None, None),
+            "unreceived": (None, None),
+            "refused before": (None, since - 1),
             "within": (since + DAY, since + 2 * DAY),
         }
         for code, (received_at, finished_at) in moments.items():
@@ -251,9 +252,9 @@ class RegisterSuite:
         async def ended(**asked: object) -> list[str]:
             return [head.code for head in await counter.register.ended(since, until, **asked)]  # type: ignore[arg-type]
 
-        assert await ended() == ["before and after", "before and never", "before and within", "within"]
+        assert await ended() == ["before and after", "before and never", "before and within", "unreceived", "within"]
         assert await ended(limit=2) == ["before and after", "before and never"]
-        assert await ended(after="before and never", limit=2) == ["before and within", "within"]
+        assert await ended(after="before and never", limit=2) == ["before and within", "unreceived"]
 
 
 class TestMemoryRegister(RegisterSuite):

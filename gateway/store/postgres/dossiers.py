@@ -78,10 +78,11 @@ _DUE: Final = (
 _ENDED: Final = f"""
 SELECT {HEAD} FROM (
   (SELECT {HEAD} FROM dossiers
-    WHERE finished_at IS NULL AND received_at < $2 AND code > $3 ORDER BY code LIMIT $4)
+    WHERE finished_at IS NULL AND (received_at IS NULL OR received_at < $2) AND code > $3 ORDER BY code LIMIT $4)
   UNION ALL
   (SELECT {HEAD} FROM dossiers
-    WHERE finished_at IS NOT NULL AND finished_at >= $1 AND received_at < $2 AND code > $3 ORDER BY code LIMIT $4)
+    WHERE finished_at IS NOT NULL AND finished_at >= $1 AND (received_at IS NULL OR received_at < $2) AND code > $3
+    ORDER BY code LIMIT $4)
 ) q ORDER BY code LIMIT $4
 """
 

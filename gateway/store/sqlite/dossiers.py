@@ -82,11 +82,12 @@ _DUE: Final = (
 _ENDED: Final = f"""
 SELECT {HEAD} FROM (
   SELECT * FROM (SELECT {HEAD} FROM dossiers INDEXED BY dossiers_open
-    WHERE finished_at IS NULL AND received_at < :until AND code > :after ORDER BY code LIMIT :limit)
+    WHERE finished_at IS NULL AND (received_at IS NULL OR received_at < :until) AND code > :after
+    ORDER BY code LIMIT :limit)
   UNION ALL
   SELECT * FROM (SELECT {HEAD} FROM dossiers INDEXED BY dossiers_finished
-    WHERE finished_at IS NOT NULL AND finished_at >= :since AND received_at < :until AND code > :after
-    ORDER BY code LIMIT :limit)
+    WHERE finished_at IS NOT NULL AND finished_at >= :since AND (received_at IS NULL OR received_at < :until)
+      AND code > :after ORDER BY code LIMIT :limit)
 ) ORDER BY code LIMIT :limit
 """
 
