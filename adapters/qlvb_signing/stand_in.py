@@ -77,7 +77,7 @@ class System:
     async def sign(
         self, request_id: str, outcome: str, file: bytes | None = None, *, reason: str = "", name: str = "ket-qua.pdf"
     ) -> list[int]:
-        """Say what came of a draft: ``outcome`` 01 to 04, with the signed file that is given. What each call was told."""
+        """Say what came of a draft: ``outcome`` 01 to 04, with the signed file. What each call was told."""
         draft = self.drafts[request_id].body
         issued = "23/11/2026" if outcome == "01" else None
         document: dict[str, Any] = {

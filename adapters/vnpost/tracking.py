@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from adapters.vnpost.moment import seconds, written
 from gateway.calls.caller import Answer
 from gateway.core.faults import TransientFailure
+from gateway.core.plain_moment import seconds, written
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _TOKEN: Final = re.compile(r"track:(?:[A-Za-z0-9_-]{1,64}|\.[0-9a-f]{64})\Z")

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from adapters.vnpost.adapter import VnPost, open_adapter
-from adapters.vnpost.moment import written
 from adapters.vnpost.stand_in import Post, agency
 from gateway.core.dossiers.dossier import Dossier
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.plain_moment import written
 from gateway.core.schema import Schema
 from gateway.ports import Collected, Parcel, Uncollectable
 from tests.adapters.fitting import CONTENT, Hands, a_parcel

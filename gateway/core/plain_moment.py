@@ -1,4 +1,4 @@
-"""When an event happened, in whichever of the plain forms the post writes it: what has no zone is Viet Nam's time."""
+"""A moment in whichever of the plain forms software writes it: what has no zone is Viet Nam's time. Pure."""
 
 from __future__ import annotations
 

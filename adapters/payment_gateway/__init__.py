@@ -1,0 +1,1 @@
+"""Payment gateways of banks and payment agents; see README.md."""
