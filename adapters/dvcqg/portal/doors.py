@@ -230,6 +230,7 @@ class Doors:
                 return web.Response(text="null", content_type="application/json")
             case "reset":
                 _cut_off(request)
+                return web.Response()
             case "late":
                 await self._wait(float(fault.value))
         return None
