@@ -20,6 +20,8 @@ from gateway.calls.counter import Counter, Faults
 from gateway.core.content import InMemory
 from gateway.ports import Call, Parcel, Reply
 
+#: What phones ask is answered and brings the bus nothing to take: the suite looks for nothing.
+BRINGS: Final = False
 #: Made up for this stand-in alone.
 KEY: Final = "khoa-cua-tong-dai-5"
 PASSWORD: Final = "mat-khau-tong-dai-6"  # noqa: S105
@@ -41,13 +43,10 @@ class Sms:
 
 @dataclass(slots=True)
 class Provider:
-    """The provider. ``takes_nothing``: what phones ask is answered and brings the bus no item, so the suite looks for
-    none; ``form``: it reads a form instead of JSON. ``barred``: numbers that it never writes to.
-    """
+    """The provider. ``form``: it reads a form instead of JSON. ``barred``: numbers that it never writes to."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    takes_nothing: bool = True
     form: bool = False
     barred: frozenset[str] = frozenset()
     has_money: bool = True
@@ -94,8 +93,9 @@ class Provider:
         return replace(call, fields={**call.fields, "authorization": "Bearer wrong"})
 
     def said_yes(self, reply: Reply) -> bool:
-        """Whether the provider sends an answer on to the phone."""
-        return reply.status == 200 and bool(json.loads(reply.body or b"{}").get("reply"))
+        """Whether the phone is told how a dossier stands."""
+        told = json.loads(reply.body).get("reply", "") if reply.status == 200 else ""
+        return str(told).startswith("Ho so")
 
     async def _send(self, request: web.Request) -> web.Response:
         if request.headers.get("X-Api-Key") != KEY or self.faults.strikes("unauthorized"):

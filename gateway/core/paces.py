@@ -20,14 +20,15 @@ class Paces:
     def __len__(self) -> int:
         return len(self._reached)
 
-    def wait(self, party: Hashable, now: float) -> float:
-        """Seconds until the party may ask; 0.0 where it may now. Takes nothing."""
-        return self._rate.take(self._reached.get(party, 0.0), now)[1]
-
     def take(self, party: Hashable, now: float) -> float:
-        """The same, and it has asked where it may."""
+        """Seconds until the party may ask; 0.0 where it may now, and has."""
         reached, wait = self._rate.take(self._reached.pop(party, 0.0), now)
         self._reached[party] = reached
         if len(self._reached) > self._most:
             self._reached.popitem(last=False)
         return wait
+
+    def give_back(self, party: Hashable) -> None:
+        """As if the party had asked once less."""
+        if party in self._reached:
+            self._reached[party] -= 60.0 / self._rate.per_minute

@@ -1,0 +1,1 @@
+"""A public, read-only answer to "how does my dossier stand?", for people's browsers, kiosks and other programs."""
