@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from gateway.config.documents import Document, Step, raise_all, read_document
 from gateway.config.judging import judge, schema
 from gateway.core.calendar import Calendar, DayOff, OfficeHours, Span
+from gateway.core.dossiers.deadline import Limits
 from gateway.core.envelope import PRIORITIES
 from gateway.core.faults import Misconfigured, Text
 from gateway.core.law.deadlines import Term, parse_term
@@ -60,6 +61,7 @@ class _Reading:
     years: dict[int, _Year] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     watchwords: dict[str, Watchword] = field(default_factory=dict)
+    dossiers: dict[str, Limits] = field(default_factory=dict)
     mistakes: list[Misconfigured] = field(default_factory=list)
     #: Where the tables of the present folder stand.
     _seen: dict[tuple[str, int | str], str] = field(default_factory=dict)
@@ -72,7 +74,8 @@ class _Reading:
             [day for year in self.years.values() for day in year.make_up],
             self.hours,
         )
-        return Law(calendar, tuple(self.rules.values()), Watch(tuple(self.watchwords.values())))
+        watch = Watch(tuple(self.watchwords.values()))
+        return Law(calendar, tuple(self.rules.values()), watch, tuple(self.dossiers.values()))
 
     def folder(self, folder: Path, province: Path | None) -> None:
         """Read every file of a folder, in order of names; what stands there twice is a mistake."""
@@ -102,6 +105,7 @@ class _Reading:
         self._each(document, "years", "year", self.years, self._year)
         self._each(document, "rules", "id", self.rules, self._rule)
         self._each(document, "watchwords", "id", self.watchwords, self._watchword)
+        self._each(document, "dossiers", "id", self.dossiers, self._limits)
 
     def _each(
         self,
@@ -303,6 +307,19 @@ class _Reading:
             tuple(table["words"]),
             tuple(table.get("except", ())),
             frozenset(table.get("where", ("text", "name"))),
+        )
+
+    def _limits(self, document: Document, place: tuple[Step, ...], table: Mapping[str, Any]) -> Limits:
+        since, until = self._dates(document, place, table)
+        return Limits(
+            id=table["id"],
+            basis=table["basis"],
+            valid_from=since or date.min,
+            valid_until=until,
+            supplement=_term(table["supplement"]),
+            apology_days=table["apology_days"],
+            appointments=table["appointments"],
+            papers_until=_second(table["papers_until"]),
         )
 
 

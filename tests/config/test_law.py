@@ -54,7 +54,8 @@ def test_what_comes_with_the_gateway_is_in_order_without_any_setting() -> None:
     assert [one.id for one in law.rules] == ["dispatch", "receipt", "change"]
     assert {one.id for one in law.watch.watchwords} == {"tuyet-mat", "toi-mat", "mat", "mat-in-names"}
     assert sorted(law.calendar.years) == list(range(2018, 2028))
-    assert len(list(BUILT_IN.glob("*.toml"))) == 3
+    assert [one.id for one in law.dossiers] == ["decree-61"]
+    assert len(list(BUILT_IN.glob("*.toml"))) == 4
 
 
 def test_a_year_is_added_by_one_file(folder: Path) -> None:
@@ -169,3 +170,43 @@ def test_every_mistake_is_told_at_once_in_both_languages(folder: Path) -> None:
 
 def test_moments_need_no_table_of_time_zones() -> None:
     assert VIET_NAM.utcoffset(None).total_seconds() == 7 * 3600
+
+
+LIMITS = """
+[[dossiers]]
+id = "decree-61"
+basis = "QĐ của UBND tỉnh"
+valid_from = 2026-01-01
+supplement = "2 working days"
+apology_days = 1
+appointments = 1
+papers_until = "14:30"
+"""
+
+
+def test_what_units_owe_applicants_is_replaced_by_the_same_id_and_added_by_another(folder: Path) -> None:
+    (folder / "a.toml").write_text(LIMITS + LIMITS.replace("decree-61", "later"), "utf-8")
+
+    law = read_law([folder])
+
+    assert [(one.id, str(one.supplement), one.papers_until) for one in law.dossiers] == [
+        ("decree-61", "2 working days", 52_200),
+        ("later", "2 working days", 52_200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"14:30"', '"2 pm"', 'e.g. "15:00"'),
+        ('"2 working days"', '"soon"', "2 working days"),
+        ("appointments = 1", "", "appointments"),
+        ("apology_days = 1", "apology_days = -1", "apology_days"),
+        ("valid_from = 2026-01-01", "valid_from = 2026-01-01\nvalid_until = 2025-01-01", "before the first"),
+    ],
+)
+def test_a_mistake_in_what_units_owe_is_told_by_its_key(folder: Path, old: str, new: str, told: str) -> None:
+    found = mistakes(folder, LIMITS.replace(old, new))
+
+    assert len(found) == 1
+    assert told in found[0]

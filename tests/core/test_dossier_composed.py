@@ -210,6 +210,17 @@ def test_what_strangers_say_or_what_is_forced_is_not_in_it() -> None:
     )
 
 
+def test_a_registration_that_is_sent_again_at_the_same_status_brings_its_newest_words() -> None:
+    record = record_of(
+        ("dossier.registered", ONE_STOP, a_registration(abstract="Cũ")),
+        ("dossier.registered", ONE_STOP, a_registration(abstract="Mới")),
+        ("dossier.registered", STRANGER, a_registration(abstract="Giả")),
+        ("dossier.registered", STRANGER, a_registration(abstract="Giả")),
+    )
+
+    assert record["abstract"] == "Mới"
+
+
 def test_without_its_registration_there_is_no_record() -> None:
     assert record_of(("dossier.progressed", ONE_STOP, {"at": a_moment(3), "status": a_status(4, 3)})) == {}
 

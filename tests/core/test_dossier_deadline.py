@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -14,21 +15,21 @@ from gateway.core.dossiers.appointments import appointments, has_too_many_appoin
 from gateway.core.dossiers.deadline import (
     Term,
     Unit,
-    apology_by,
     begun_again,
     due_of,
     extended,
     in_time,
     overdue_from,
-    papers_by,
     pending,
-    supplement_by,
 )
 from gateway.core.dossiers.history import dossier_of
+from gateway.core.law.deadlines import parse_term
 from gateway.core.moments import day_of
 from tests.core.dossier_told import CODE, an_event, at, shown, told
 
-CALENDAR = read_law().calendar
+LAW = read_law()
+CALENDAR = LAW.calendar
+LIMITS = LAW.dossiers[0]
 #: Office hours of eight hours a day, as the one-stop systems count.
 EIGHT = replace(CALENDAR, hours=(week_of(((25_200, 41_400), (48_600, 61_200))),), _known={})
 MOMENTS = st.floats(at("2025-12-20T00:00"), at("2026-12-20T00:00"))
@@ -134,8 +135,8 @@ def test_what_is_pending_is_near_for_a_day_and_overdue_from_the_next_midnight(no
 
 
 def test_a_supplement_is_asked_for_within_three_working_days_of_receipt() -> None:
-    assert shown(supplement_by(at("2026-03-05T09:00"), CALENDAR)) == "2026-03-10T17:00"
-    assert shown(supplement_by(at("2026-02-13T18:00"), CALENDAR)) == "2026-02-26T17:00"
+    assert shown(LIMITS.supplement_by(at("2026-03-05T09:00"), CALENDAR)) == "2026-03-10T17:00"
+    assert shown(LIMITS.supplement_by(at("2026-02-13T18:00"), CALENDAR)) == "2026-02-26T17:00"
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_a_supplement_is_asked_for_within_three_working_days_of_receipt() -> Non
     ],
 )
 def test_papers_follow_the_same_day_or_after_three_the_next_morning(received: str, by: str) -> None:
-    assert shown(papers_by(at(received), CALENDAR)) == by
+    assert shown(LIMITS.papers_by(at(received), CALENDAR)) == by
 
 
 def test_the_apology_is_there_a_day_before() -> None:
-    assert shown(apology_by(at("2026-03-05T09:00"))) == "2026-03-04T09:00"
+    assert shown(LIMITS.apology_by(at("2026-03-05T09:00"))) == "2026-03-04T09:00"
 
 
 def test_one_new_due_date_is_allowed_and_a_second_is_found() -> None:
@@ -168,6 +169,19 @@ def test_one_new_due_date_is_allowed_and_a_second_is_found() -> None:
 
     assert [shown(each.due) for each in appointments(once)] == ["2026-03-04T17:00", "2026-03-06T17:00"]
     assert [each.message for each in appointments(twice)] == ["m0002", "m0003", "m0001"]
-    assert not has_too_many_appointments(once)
-    assert has_too_many_appointments(twice)
-    assert not has_too_many_appointments(dossier_of(CODE, []))
+    assert not has_too_many_appointments(once, LIMITS)
+    assert has_too_many_appointments(twice, LIMITS)
+    assert not has_too_many_appointments(dossier_of(CODE, []), LIMITS)
+
+
+def test_what_units_have_to_keep_is_dated_data() -> None:
+    later = replace(
+        LIMITS, id="later", valid_from=date(2027, 1, 1), supplement=parse_term("1 working days") or LIMITS.supplement
+    )
+    law = replace(LAW, dossiers=(later, replace(LIMITS, valid_until=date(2027, 12, 31))))
+
+    assert LAW.limits(date(2018, 6, 20)) is None
+    assert LAW.limits(date(2018, 6, 21)) is LIMITS
+    assert [limits.id for day in ("2026-12-31", "2027-01-01") if (limits := law.limits(date.fromisoformat(day)))] == [
+        "decree-61", "later",
+    ]  # fmt: skip

@@ -316,6 +316,16 @@ def test_a_restated_due_date_takes_nothing_of_the_time_that_waiting_added() -> N
     assert due > 100 * HOUR
 
 
+def test_of_what_was_not_believed_a_repeat_is_not_either() -> None:
+    sound = an_event("registered", when=0.0, status=2)
+    strange = an_event("registered", STRANGER, HOUR, status=4)
+
+    dossier = dossier_of(CODE, told([sound, strange, strange, sound]))
+
+    assert flags_of(dossier) == [(), ("repeated",), ("doubled",), ("repeated", "doubled")]
+    assert [is_heard(step) for step in dossier.steps] == [True, True, False, False]
+
+
 def test_without_a_line_there_is_a_dossier_of_which_nothing_is_known() -> None:
     dossier = dossier_of(CODE, [])
 

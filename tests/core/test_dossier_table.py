@@ -14,7 +14,7 @@ from gateway.config.catalog import builtin_folder, read_contract
 from gateway.config.law import read_law
 from gateway.core.dossiers.dossier import Head
 from gateway.core.dossiers.event import Hop
-from gateway.core.dossiers.heads import deadlines_of, head_of, told_until
+from gateway.core.dossiers.heads import deadlines_of, head_of
 from gateway.core.dossiers.history import dossier_of
 from gateway.core.dossiers.table import Table, month_of, monthly, tables_of, total_of
 from tests.core.dossier_told import CODE, DISTRICT, HISTORIES, HOUR, ONE_STOP, PORTAL, an_event, at, shown, told
@@ -80,18 +80,6 @@ def test_what_is_filed_and_not_received_has_no_deadline_yet() -> None:
     filed = an_event("registered", PORTAL, when=0.0, status=1, recipients=(ONE_STOP,), due=100.0)
 
     assert head(filed).next_look is None
-
-
-def test_a_deadline_that_passed_before_the_bus_heard_of_it_is_looked_at_once() -> None:
-    first = head(received("2026-03-02T08:00"), now=told_until(None, at("2026-04-01T08:00")))
-    looked = head(received("2026-03-02T08:00"), now=at("2026-04-01T08:01"))
-    again = told_until(looked, at("2026-04-01T08:02"))
-
-    assert shown(first.next_look) == "2026-03-21T00:00"
-    # A line that came before anybody looked does not hide it.
-    assert head(received("2026-03-02T08:00"), now=told_until(first, at("2026-04-01T08:00"))).next_look is not None
-    assert looked.next_look is None
-    assert head(received("2026-03-02T08:00"), now=again).next_look is None
 
 
 # ------------------------------------------------------------------------------------------------------ the table

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.core.dossiers.deadline import limits_on
+from gateway.core.dossiers.deadline import Limits
 from gateway.core.dossiers.dossier import Dossier
 from gateway.core.dossiers.history import happened_at, is_heard
-from gateway.core.moments import day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,6 @@ def appointments(dossier: Dossier) -> tuple[Appointment, ...]:
     return tuple(found)
 
 
-def has_too_many_appointments(dossier: Dossier) -> bool:
-    """Whether its unit put the date off more often than the law allows (Decree 61/2018, article 19: once)."""
-    named = appointments(dossier)
-    return bool(named) and len(named) - 1 > limits_on(day_of(named[0].said_at)).appointments
+def has_too_many_appointments(dossier: Dossier, limits: Limits) -> bool:
+    """Whether its unit put the date off more often than the law allows."""
+    return len(appointments(dossier)) - 1 > limits.appointments

@@ -3,7 +3,7 @@
 The rules are those of Decree 61/2018 (articles 18 to 20) and of the one-stop systems in use: eight office hours are a
 day; what comes after closing counts for the next working day; nothing is due on a day off; the time that a dossier
 waits for a supplement is added; a procedure may have no due date at all; whether one was in time goes by the calendar
-day. How many hours and days the law gives for each thing stands in ``LIMITS``.
+day. What the law gives units for what else they owe an applicant is data: ``Limits``.
 """
 
 from __future__ import annotations
@@ -110,57 +110,45 @@ def overdue_from(due: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a regulation gives for each act, since when: the numbers that a later one may change."""
+    """What a regulation gives units for what they owe an applicant, from ``valid_from`` to ``valid_until``.
 
+    ``supplement``: how long after the receipt one may be asked for; ``apology_days``: so many days before the due date
+    the apology for a delay is to be there; ``appointments``: how often a unit may name a new due date; papers
+    received from the second ``papers_until`` of the day on go to the competent unit the next morning. All of it is data
+    (``gateway.config.law``).
+    """
+
+    id: str
     basis: str
     valid_from: date
-    #: By when a supplement is to be asked for, from the receipt on.
+    valid_until: date | None
     supplement: LawTerm
-    #: So many days before the due date the apology with the new one is to be there.
     apology_days: int
-    #: How often a new due date may be named by the unit.
     appointments: int
-    #: From this second of the day on, papers go to the competent unit at the start of the next working day.
     papers_until: int
 
+    def is_in_force(self, day: date) -> bool:
+        """Whether ``day`` lies within the dates."""
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
-LIMITS: Final[tuple[Limits, ...]] = (
-    Limits(
-        basis="NĐ 61/2018/NĐ-CP, điều 18, 19",
-        valid_from=date(2018, 6, 21),
-        supplement=LawTerm("working days", 3),
-        apology_days=1,
-        appointments=1,
-        papers_until=15 * 3600,
-    ),
-)
+    def supplement_by(self, received: float, calendar: Calendar) -> float:
+        """Until when the unit may ask for a supplement: the close of the last working day."""
+        return self.supplement.after(received, calendar)
 
+    def apology_by(self, due: float) -> float:
+        """By when the apology for a result that will be late has to be there."""
+        return due - self.apology_days * 86_400.0
 
-def limits_on(day: date) -> Limits:
-    """The limits in force on a day; the first ones for any day before."""
-    return next((each for each in reversed(LIMITS) if each.valid_from <= day), LIMITS[0])
+    def papers_by(self, received: float, calendar: Calendar) -> float:
+        """By when papers are to be at the competent unit: the same day, or the next morning.
 
-
-def supplement_by(received: float, calendar: Calendar) -> float:
-    """Until when the unit may ask for a supplement: the close of the third working day after the receipt."""
-    return limits_on(day_of(received)).supplement.after(received, calendar)
-
-
-def apology_by(due: float) -> float:
-    """By when the apology for a result that will be late has to be there: a day before the due date."""
-    return due - limits_on(day_of(due)).apology_days * 86_400.0
-
-
-def papers_by(received: float, calendar: Calendar) -> float:
-    """By when papers are to be at the competent unit: the same day, or what came after 15:00 the next morning.
-
-    Morning: by the end of the first span of office hours. What comes on a day off is as if it came the next morning.
-    """
-    day = day_of(received)
-    midnight = datetime.combine(day, time(), VIET_NAM).timestamp()
-    if calendar.is_working_day(day) and received - midnight < limits_on(day).papers_until:
-        return calendar.end_of_working_day(received)
-    return calendar.end_of_next_working_morning(received)
+        Morning: by the end of the first span of office hours. What comes on a day off goes the next working morning.
+        """
+        day = day_of(received)
+        midnight = datetime.combine(day, time(), VIET_NAM).timestamp()
+        if calendar.is_working_day(day) and received - midnight < self.papers_until:
+            return calendar.end_of_working_day(received)
+        return calendar.end_of_next_working_morning(received)
 
 
 # ------------------------------------------------------------------------------------------------------- hours and days

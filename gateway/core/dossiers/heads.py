@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -50,22 +49,10 @@ def deadlines_of(dossier: Dossier) -> tuple[Deadline, ...]:
     return tuple(sorted(found, key=lambda each: (each.passed_at, each.agency, each.due)))
 
 
-def told_until(before: Head | None, now: float) -> float:
-    """The moment up to which deadlines were told of, where a head was kept before and the present time is ``now``.
-
-    Of a dossier that is seen for the first time nothing was told.
-    """
-    if before is None:
-        return -math.inf
-    return now if before.next_look is None or before.next_look > now else math.nextafter(before.next_look, -math.inf)
-
-
 def head_of(dossier: Dossier, place: int, now: float) -> Head:
     """The head of a dossier as of the line at ``place``.
 
-    Deadlines missed up to ``now`` count as told of, and are not looked at again. Who tells them gives the present time;
-    who only reads new lines gives ``told_until`` in its place, so that a deadline that had passed when the bus heard of
-    it is told of too.
+    Deadlines missed up to ``now`` are not looked at again: whoever works it out has told of them.
     """
     flags = {flag for step in dossier.steps for flag in step.flags}
     return Head(

@@ -19,7 +19,7 @@ from how often.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
@@ -51,6 +51,7 @@ AHEAD: Final = 300.0
 UNHEARD: Final[frozenset[Flag]] = frozenset(
     {"out-of-order", "forced", "repeated", "unvouched", "doubled", "unregistered"}
 )
+_UNSOUND: Final = UNHEARD - {"repeated"}
 _FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 _WEEKENDS: Final = Calendar()
 #: The order of what happened in one instant: registered, handed on, dealt with, waiting, answered, done, ended.
@@ -69,7 +70,12 @@ def happened_at(event: DossierEvent) -> float:
 
 
 def is_heard(step: Step) -> bool:
-    """Whether what was said is taken for true of the dossier, also where it moved nothing."""
+    """Whether what was said is taken for true of the dossier, also where it moved nothing.
+
+    A registration that is sent again is, for what else it says: its youngest words count.
+    """
+    if step.told.event.kind == "registered":
+        return _UNSOUND.isdisjoint(step.flags)
     return UNHEARD.isdisjoint(step.flags)
 
 
@@ -85,7 +91,7 @@ def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS)
     story = _Story(parties, calendar)
     for index, line in enumerate(ordered):
         story.tell(line, is_repeat=index in repeats)
-    return story.dossier(code, _late(once))
+    return story.dossier(code, _late(once), repeats)
 
 
 def _rank(line: Told) -> tuple[object, ...]:
@@ -98,20 +104,20 @@ def _rank(line: Told) -> tuple[object, ...]:
     return (happened_at(event), order, event.status or 0, said, event.sent_at, line.message, line.place)
 
 
-def _repeats(ordered: Iterable[Told]) -> frozenset[int]:
-    """Positions of lines that say what another says already."""
-    seen: set[tuple[object, ...]] = set()
-    found: set[int] = set()
+def _repeats(ordered: Iterable[Told]) -> dict[int, int]:
+    """Positions of lines that say what another says already -> that one's."""
+    seen: dict[tuple[object, ...], int] = {}
+    found: dict[int, int] = {}
     for index, line in enumerate(ordered):
         event = line.event
         said: tuple[object, ...] = (event.kind, event.code, event.reference, event.agency, event.status)
         # A notice of payment is one however often, and at whatever time, the bank calls.
         if not (event.kind.startswith("payment-") and event.reference):
             said = (*said, event.said_at, event.due, event.hop, event.has_result)
-        if said in seen:
-            found.add(index)
-        seen.add(said)
-    return frozenset(found)
+        first = seen.setdefault(said, index)
+        if first != index:
+            found[index] = first
+    return found
 
 
 def _late(once: Sequence[tuple[int, Told]]) -> frozenset[int]:
@@ -339,19 +345,19 @@ class _Story:
 
     # ---------------------------------------------------------------------------------------------------- the whole
 
-    def dossier(self, code: str, late: frozenset[int]) -> Dossier:
+    def dossier(self, code: str, late: frozenset[int], repeats: Mapping[int, int]) -> Dossier:
         course = self.course
-        steps = tuple(
-            [
-                Step(line, status, counts, _in_order([*flags, "late"] if index in late else flags))
-                for index, (line, status, counts, flags) in enumerate(self.steps)
-            ]
-        )
-        first = self.registered or next((line.event for line, *_ in self.steps), None)
+        for index, first in repeats.items():
+            # Of what was not believed a repeat is not, either.
+            self.steps[index][3].extend(flag for flag in self.steps[first][3] if flag in _UNSOUND)
+        for index in late:
+            self.steps[index][3].append("late")
+        steps = tuple([Step(line, status, counts, _in_order(flags)) for line, status, counts, flags in self.steps])
+        written = self.registered or next((line.event for line, *_ in self.steps), None)
         parts = self.parts
         return Dossier(
             code=code,
-            written=code if first is None else first.written,
+            written=code if written is None else written.written,
             lead=self.parties.lead,
             status=course.status,
             status_at=course.status_at,

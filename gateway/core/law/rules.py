@@ -14,6 +14,7 @@ from typing import Final, Literal
 from gateway.core.calendar import Calendar
 from gateway.core.directory import Directory
 from gateway.core.documents.entry import DocumentEntry, EntryKind, Obligation
+from gateway.core.dossiers.deadline import Limits
 from gateway.core.envelope import Event
 from gateway.core.faults import Text
 from gateway.core.law.deadlines import Term
@@ -74,6 +75,13 @@ class Law:
     calendar: Calendar = field(default_factory=Calendar)
     rules: tuple[Rule, ...] = ()
     watch: Watch = field(default_factory=Watch)
+    #: What units that deal with dossiers have to keep.
+    dossiers: tuple[Limits, ...] = ()
+
+    def limits(self, day: date) -> Limits | None:
+        """What units have to keep on ``day``; of several the one that came into force last."""
+        in_force = [each for each in self.dossiers if each.is_in_force(day)]
+        return max(in_force, key=lambda each: each.valid_from, default=None)
 
     def rule(self, id: str) -> Rule | None:
         """The rule with this id, in force or not."""
