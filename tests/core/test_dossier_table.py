@@ -16,7 +16,8 @@ from gateway.core.dossiers.dossier import Head
 from gateway.core.dossiers.event import Hop
 from gateway.core.dossiers.heads import deadlines_of, head_of
 from gateway.core.dossiers.history import dossier_of
-from gateway.core.dossiers.table import Table, month_of, monthly, tables_of, total_of
+from gateway.core.dossiers.linked import linked
+from gateway.core.dossiers.table import Table, by_procedure, month_of, monthly, tables_of, total_of
 from tests.core.dossier_told import CODE, DISTRICT, HISTORIES, HOUR, ONE_STOP, PORTAL, an_event, at, shown, told
 
 CALENDAR = read_law().calendar
@@ -80,6 +81,28 @@ def test_what_is_filed_and_not_received_has_no_deadline_yet() -> None:
     filed = an_event("registered", PORTAL, when=0.0, status=1, recipients=(ONE_STOP,), due=100.0)
 
     assert head(filed).next_look is None
+
+
+def test_a_part_under_a_code_of_its_own_stands_where_that_dossier_does() -> None:
+    hop = Hop(1, ONE_STOP, DISTRICT, at("2026-03-06T17:00"), "H33.07-260302-0009")
+    whole = dossier_of(CODE, told([
+        received("2026-03-02T08:00"), an_event("forwarded", when=at("2026-03-02T09:00"), hop=hop),
+    ]))  # fmt: skip
+
+    def leg(*events: Any) -> tuple[int | None, str | None]:
+        found = linked(whole, {hop.child: dossier_of(hop.child, told(events))}).legs[0]
+        return found.status, shown(found.ended_at)
+
+    own = an_event("registered", DISTRICT, at("2026-03-02T10:00"), status=4)
+    done = an_event("result-issued", DISTRICT, at("2026-03-05T10:00"), status=9, has_result=True)
+    stopped = an_event("returned", DISTRICT, at("2026-03-04T10:00"), status=8)
+    assert leg(own) == (4, None)
+    assert leg(own, done) == (9, "2026-03-05T10:00")
+    assert leg(own, stopped) == (8, "2026-03-04T10:00")
+    # Of a stranger's dossier under that code, and of one that nobody registered, nothing follows.
+    assert leg(received("2026-03-02T10:00"), moved("2026-03-03T10:00", 9)) == (None, None)
+    assert leg(done) == (None, None)
+    assert linked(whole, {}) is whole
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -200,6 +223,14 @@ def test_tables_are_by_the_agency_that_answers_and_add_up() -> None:
     assert {lead: table.received for lead, table in tables.items()} == {DISTRICT: 1, ONE_STOP: 2}
     assert total_of(tables).received == 3
     assert total_of({}) == Table()
+
+
+def test_tables_may_be_by_procedure_too() -> None:
+    heads = [head(received("2026-03-02T08:00", procedure=code)) for code in ("1.004199", "2.002492", "1.004199")]
+
+    tables = tables_of(heads, *MARCH, by=by_procedure)
+
+    assert {name: table.received for name, table in tables.items()} == {"1.004199": 2, "2.002492": 1}
 
 
 def test_a_month_begins_and_ends_at_midnight_in_viet_nam() -> None:

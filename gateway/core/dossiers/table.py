@@ -18,7 +18,7 @@ Whether something was in time goes by calendar days and by the due date as it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -69,8 +69,22 @@ def month_of(year: int, month: int) -> tuple[float, float]:
     return datetime(year, month, 1, tzinfo=VIET_NAM).timestamp(), datetime(*after, 1, tzinfo=VIET_NAM).timestamp()
 
 
-def tables_of(heads: Iterable[Head], since: float, until: float) -> dict[str, Table]:
+def by_lead(head: Head) -> str:
+    """The agency that answers for it."""
+    return head.lead
+
+
+def by_procedure(head: Head) -> str:
+    """The procedure that it follows."""
+    return head.procedure
+
+
+def tables_of(
+    heads: Iterable[Head], since: float, until: float, by: Callable[[Head], str] = by_lead
+) -> dict[str, Table]:
     """The table of each agency that answers for a dossier, for the period from ``since`` to ``until`` (not included).
+
+    ``by`` tells in which table a dossier is counted, where that is another.
 
     For a period that is not over, ``until`` is the present time. What was never registered is not counted at all.
     """
@@ -78,8 +92,8 @@ def tables_of(heads: Iterable[Head], since: float, until: float) -> dict[str, Ta
     for head in heads:
         if head.status is None:  # nobody registered it: nothing is known that could be counted
             continue
-        _count(found.setdefault(head.lead, Table()), head, since, until)
-    return {lead: found[lead] for lead in sorted(found)}
+        _count(found.setdefault(by(head), Table()), head, since, until)
+    return {name: found[name] for name in sorted(found)}
 
 
 def total_of(tables: Mapping[str, Table]) -> Table:
