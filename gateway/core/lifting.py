@@ -37,11 +37,13 @@ class Lifted:
     value: Any
     _texts: tuple[Content, ...]
 
-    def text(self, *path: str) -> Content | None:
-        """The text at a path of member names as UTF-8 bytes, lifted or not; None where there is none."""
+    def text(self, *path: str | int) -> Content | None:
+        """The text at a path of member names and array positions as UTF-8 bytes, lifted or not; None where there is
+        none.
+        """
         value = self.value
         for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
+            value = _below(value, name)
         if not isinstance(value, str):
             return None
         if value.startswith("\x00lifted:"):
@@ -50,6 +52,12 @@ class Lifted:
             is_one = number.isascii() and number.isdigit() and len(number) <= len(str(_MOST_LIFTED))
             return self._texts[int(number)] if is_one and int(number) < len(self._texts) else None
         return InMemory(value.encode("utf-8", "surrogatepass"))
+
+
+def _below(value: Any, name: str | int) -> Any:
+    if isinstance(name, int):
+        return value[name] if isinstance(value, list) and 0 <= name < len(value) else None
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def lift(content: Content, new_sink: NewSink) -> Lifted:

@@ -10,6 +10,8 @@ import pytest
 
 from adapters.onestop.adapter import open_adapter
 from adapters.onestop.stand_in import HEADER, KEY
+from adapters.onestop_wso2 import stand_in as old
+from adapters.onestop_wso2.adapter import open_adapter as open_old
 from gateway.core.content import InMemory
 from gateway.ports import Call
 from tests.adapters.fitting import Hands
@@ -91,3 +93,46 @@ async def test_what_the_bus_has_to_say_is_written_as_the_case_has_it(name: str, 
     assert {name for name, value in written.items() if not isinstance(value, str | list)} == set()
     assert set(case["wire"]) <= set(written)
     await adapter.close()
+
+
+# ------------------------------------------------------------------------------------------ the older interface
+
+OLD = sorted(path.stem for path in VECTORS.glob("wso2_*.json"))
+
+
+@pytest.mark.parametrize("name", OLD)
+async def test_what_stands_on_the_older_wire_means_what_the_case_says(name: str, tmp_path: Path) -> None:
+    case, bus = read(name), Bus()
+    kind = "statistic" if "statistic" in name else "traces" if "traces" in name else "document"
+    path = {
+        "statistic": "Statistic/UpdateStatistic", "traces": "Document/UpdateDocumentTraces",
+        "document": "Document/SyncDocument",
+    }[kind]  # fmt: skip
+    async with old.agency(tmp_path) as office:
+        settings = {**office.settings, **case.get("given", {}).get("settings", {})}
+        adapter = open_old(context_of(Hands(tmp_path), "onestop_wso2", settings, bus))
+        call = office._called(path, case["wire"], f"{old.CLIENT}:{old.SECRET}")
+        reply = await adapter.answer(call, bus.take)
+    assert json.loads(reply.body)["Status"] == 1, reply.body.decode()
+    (item,) = bus.taken
+    data = dict(item.event["data"])
+    kept = data.pop("ext", {}).get("onestop_wso2", {})
+    assert data == case["data"]
+    assert item.event["type"] == case["contract"].partition("/")[0]
+    assert violations(dict(item.event)) == []
+    assert kept_paths(kept) == set(case.get("kept", []))
+    assert all(same_where_kept(value, case["wire"][name]) for name, value in kept.items())
+
+
+def kept_paths(kept: dict[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for name, value in kept.items():
+        nested = value if isinstance(value, list) and value and isinstance(value[0], dict) else None
+        found |= {name} if nested is None else {f"{name}/{inner}" for each in nested for inner in each}
+    return found
+
+
+def same_where_kept(value: Any, wire: Any) -> bool:
+    if isinstance(value, list):
+        return all({**whole, **part} == whole for part, whole in zip(value, wire, strict=True))
+    return bool(value == wire)

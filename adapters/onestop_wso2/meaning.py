@@ -1,0 +1,136 @@
+"""What a document of the older interface says: its status by two numbers and three marks, and which event it is.
+
+Status 1 is being processed, 2 released. IsSuccess says that there is a result, IsReturned that the applicant has got
+something back: with success the result (10), without it the dossier (3 or 8). HasSupplementary with an entry that is
+not received waits for the applicant (5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.statuses import DONE, HANDED_OVER, PROCESSING, REFUSED, STOPPED, SUPPLEMENT, ours
+from gateway.core.faults import Text
+from gateway.core.wire_record import name_in
+
+
+class Senseless(Exception):
+    """The item says something that cannot be passed on; for its sender."""
+
+    def __init__(self, detail: Text) -> None:
+        super().__init__(detail.en)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of one document as they came, and the status told by them."""
+
+    is_success: bool
+    is_returned: bool
+    is_waiting: bool
+    told: str
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Marks:
+        """Raises Senseless for a Status that is neither 1 nor 2."""
+        told = str(name_in(said, "Status") or "").strip()
+        if ours("wso2", told) is None:
+            raise Senseless(_NO_STATUS)
+        entries = name_in(said, "Supplementaries")
+        is_open = any(
+            isinstance(each, dict) and not _is(name_in(each, "IsReceived")) and not name_in(each, "ReceivedDate")
+            for each in (entries if isinstance(entries, list) else ())
+        )
+        return cls(
+            _is(name_in(said, "IsSuccess")),
+            _is(name_in(said, "IsReturned")),
+            _is(name_in(said, "HasSupplementary")) and is_open,
+            told,
+        )
+
+    def status(self, *, is_known: bool) -> int:
+        """Of the national list. What is given back without success was refused, or stopped once it was under way."""
+        if self.is_success:
+            return HANDED_OVER if self.is_returned else DONE
+        if self.is_returned:
+            return STOPPED if is_known else REFUSED
+        if self.is_waiting:
+            return SUPPLEMENT
+        return ours("wso2", self.told) or PROCESSING
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """``kind``: the rules to apply; ``status`` of the national list; ``since``: the member that says since when."""
+
+    kind: str
+    version: str
+    status: int
+    since: tuple[str, ...]
+    extra: Mapping[str, Any]
+
+
+_SINCE: Final[Mapping[int, tuple[str, ...]]] = {
+    REFUSED: ("ReturnedDate",),
+    SUPPLEMENT: ("RequireSupplementaryDate",),
+    STOPPED: ("ReturnedDate",),
+    DONE: ("SuccessDate",),
+    HANDED_OVER: ("ReturnedDate", "SuccessDate"),
+}
+
+
+def meaning_of(item: Mapping[str, Any], marks: Marks, known: Dossier | None, agency: str) -> Meaning:
+    """What a tidy document says; ``known`` is the dossier as the bus knows it, ``agency`` whose software this is."""
+    is_known = known is not None and known.status is not None
+    status = marks.status(is_known=is_known)
+    since = _SINCE.get(status, ())
+    if known is None or not is_known or _is_first_word(known, agency):
+        return Meaning("registered", "2.0", status, (*since, "DateReceived"), {})
+    if status == HANDED_OVER:
+        return Meaning("result-issued", "2.0", status, since, {})
+    if status in {REFUSED, STOPPED}:
+        reason = item.get("ReturnNote") or item.get("Note")
+        if reason is None:
+            raise Senseless(_NO_REASON)
+        return Meaning("returned", "1.0", status, since, {"@reason": reason})
+    wanted = "supplement-requested" if status == SUPPLEMENT else "supplemented"
+    entry = _untold(item, known, wanted)
+    if entry is None:
+        return Meaning("progressed", "1.0", status, since, {})
+    version = "1.0" if status == SUPPLEMENT else "2.0"
+    at = entry["SendDate" if status == SUPPLEMENT else "ReceivedDate"]
+    return Meaning(wanted, version, status, (), {"@supplement": entry, "@since": at})
+
+
+def _untold(item: Mapping[str, Any], known: Dossier, wanted: str) -> Mapping[str, Any] | None:
+    """The youngest request, or answer, of which nobody was told yet."""
+    said = {step.told.event.reference for step in known.steps if step.told.event.kind == wanted}
+    for entry in reversed(item.get("Supplementaries", ())):
+        is_answered = "ReceivedDate" in entry
+        if entry["SupplementaryId"] not in said and is_answered == (wanted == "supplemented"):
+            return dict(entry)
+    return None
+
+
+def _is_first_word(known: Dossier, agency: str) -> bool:
+    return known.lead == agency and not any(
+        step.told.event.kind == "registered" and step.told.event.agency == agency for step in known.steps
+    )
+
+
+def _is(value: Any) -> bool:
+    return str(value).strip().casefold() in {"true", "1"}
+
+
+_NO_STATUS: Final = Text(
+    "Status phải là 1 (đang xử lý) hoặc 2 (đã phát hành). Phần mềm một cửa cần sửa rồi gửi lại.",
+    "Status must be 1 (processing) or 2 (released). The one-stop software must mend it and send again.",
+)
+_NO_REASON: Final = Text(
+    "Hồ sơ bị trả lại mà không ghi lý do. Cán bộ một cửa cần ghi ReturnNote rồi gửi lại.",
+    "The dossier is given back without a reason. The officer must write ReturnNote and send again.",
+)
