@@ -16,7 +16,10 @@ JSON = st.recursive(
     max_leaves=4,
 )
 _LETTERS = st.text("/ -.,~0179aAĐđệ\u0302\u3042😀\n", max_size=12)
+_CODES = st.text("-./ 0179AH–ệ", max_size=12).map("H33".__add__)
 _PATTERNS = {
+    "^[!-~\u00a1-\ufffd][ -~\u00a1-\ufffd]*$": _CODES,
+    "^https?://[!-~\u00a1-\ufffd]": st.text("./?=-0179ahệ", max_size=12).map("https://example.vn/".__add__),
     "^[a-z0-9][a-z0-9-]*$": st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     "^[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64),
     "^sha-256:[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64).map("sha-256:".__add__),
@@ -38,7 +41,7 @@ def documents(schema: Mapping[str, Any], *, strangers: tuple[str, ...] = ()) -> 
 
 def _node(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
     if "$ref" in node:
-        return _node(root, at_pointer(root, node["$ref"][1:]), strangers)
+        return _node(root, _narrowed(at_pointer(root, node["$ref"][1:]), node), strangers)
     if "enum" in node:
         return st.sampled_from(node["enum"])
     kinds = {"object": _object, "array": _array}
@@ -49,6 +52,14 @@ def _node(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str
     if node["type"] == "boolean":
         return st.booleans()
     return _text(node)
+
+
+def _narrowed(meant: Mapping[str, Any], beside: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference means, with members that its place allows less of."""
+    if "properties" not in beside:
+        return meant
+    members = {name: {**meant["properties"][name], **each} for name, each in beside["properties"].items()}
+    return {**meant, "properties": {**meant["properties"], **members}}
 
 
 def _text(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
@@ -66,17 +77,24 @@ def _array(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[st
 
 
 def _object(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    if isinstance(node.get("additionalProperties"), Mapping):
+        inner = st.dictionaries(st.text("ab", max_size=2), JSON, max_size=2)
+        return st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=2)
     members = {name: _node(root, each, strangers) for name, each in node["properties"].items()}
     required = set(node.get("required", ()))
     known = st.fixed_dictionaries(
         {name: each for name, each in members.items() if name in required},
         optional={name: each for name, each in members.items() if name not in required},
-    ).filter(lambda found: len(found) >= node.get("minProperties", 0))
+    ).filter(lambda found: len(found) >= node.get("minProperties", 0) and _has_one_way(found, node))
     if node.get("additionalProperties") is False:
         return known
     names = st.sampled_from([name for name in (*strangers, "x-khác", "a/b~c") if name not in members])
     unknown = st.dictionaries(names, JSON, max_size=2)
     return st.tuples(unknown, known).map(lambda both: {**both[0], **both[1]})
+
+
+def _has_one_way(found: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
+    return "anyOf" not in node or any(set(way["required"]) <= set(found) for way in node["anyOf"])
 
 
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
