@@ -30,6 +30,7 @@ from gateway.api import (
     messages,
     metrics,
     problems,
+    queries,
     replays,
     requests,
     submit,
@@ -53,6 +54,7 @@ __all__ = ["ROUTES", "Doors", "Limits", "Operator", "make_app"]
 
 ROUTES: Final = (
     web.post("/v1/messages", submit.submit),
+    web.post("/v1/queries", queries.ask),
     web.get("/v1/messages/{id}", messages.message),
     web.get("/v1/messages/{id}/envelope", messages.envelope),
     web.get("/v1/me", me.me),

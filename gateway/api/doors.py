@@ -22,6 +22,7 @@ from gateway.relay.inspect import Inspect
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
+from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
 from gateway.relay.requests import Requests
 from gateway.relay.upload import Uploads
@@ -123,6 +124,7 @@ class Doors:
     proposals: Proposals
     documents: Documents
     dossiers: Dossiers
+    queries: Queries
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

@@ -118,6 +118,7 @@ class Gateway(Steps):
             proposals=self.proposals,
             documents=self.documents,
             dossiers=self.dossiers,
+            queries=self.queries,
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -228,6 +229,7 @@ class Gateway(Steps):
         await self.siblings.close()
         await self.broker.close()
         await self.tongues.close()
+        await self.providers.close()
         await self.inspect.close()
         await self.ledger.close()
 

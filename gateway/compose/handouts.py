@@ -49,7 +49,7 @@ def handed_out(
         webhook_signer=keyring.webhook,
         read_secret=lambda path: (folder / path).read_bytes(),
         open_file=open_file,
-        own_addresses=frozenset({(_as_address(settings.host), port or settings.port)}),
+        own_addresses=own_addresses(settings, port),
         now=now,
         broker_url=settings.broker_whereabouts,
         new_sink=new_sink,
@@ -81,6 +81,11 @@ async def tongues_for_looking(settings: Settings, keyring: Keyring) -> AsyncIter
             yield tongues
         finally:
             await tongues.close()
+
+
+def own_addresses(settings: Settings, port: int = 0) -> frozenset[tuple[str, int]]:
+    """Where the gateway listens, as (host, port): nothing calls there; ``port`` where the settings leave it open."""
+    return frozenset({(_as_address(settings.host), port or settings.port)})
 
 
 def _as_address(host: str) -> str:

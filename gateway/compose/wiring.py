@@ -6,9 +6,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import gateway
 from gateway.compose.asked import operations_on, requests_on
-from gateway.compose.choices import agency_lists_of, dossiers_of, open_broker, peers_of, register_of, retention_of
-from gateway.compose.handouts import handed_out
+from gateway.compose.choices import (
+    agency_lists_of,
+    dossiers_of,
+    open_broker,
+    peers_of,
+    query_log_of,
+    register_of,
+    retention_of,
+)
+from gateway.compose.handouts import handed_out, own_addresses
 from gateway.compose.inspection import inspect_on
 from gateway.compose.picture import Picture
 from gateway.config.law import read_law
@@ -36,7 +45,9 @@ from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals
+from gateway.relay.providers import Providers
 from gateway.relay.pull import Pull
+from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
 from gateway.relay.remind import Remind
 from gateway.relay.replay import Replay
@@ -95,6 +106,8 @@ class Steps:
     unmatched: Unmatched = field(init=False)
     documents: Documents = field(init=False)
     dossiers: Dossiers = field(init=False)
+    queries: Queries = field(init=False)
+    providers: Providers = field(init=False)
     law: Law = field(init=False)
     remind: Remind = field(init=False)
 
@@ -167,6 +180,13 @@ class Steps:
         self.sync = Sync(
             self.proposals, directory, self.tongues.of, self.tongues.lists_agencies, clock, settings.directory_every
         )
+        self.providers = Providers(
+            self.tongues.of, f"lgsp/{gateway.__version__}", lambda: own_addresses(settings, self.port)
+        )
+        self.queries = Queries(
+            query_log_of(ledger), ledger, directory, catalog, signer, self.keyring.mark_key, self.providers.ask, clock,
+            self.accept.turnstile,
+        )  # fmt: skip
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit), self.inspect)
 

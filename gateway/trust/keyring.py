@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.config.keys import is_pair, not_a_pair, read_certificate_file, read_key
 from gateway.config.settings import Settings
@@ -65,6 +68,15 @@ class Keyring:
     def certificates(self) -> Sequence[Certificate]:
         """Certificates of the gateway's own keys, present and past."""
         return (self.certificate, *self.old)
+
+    def mark_key(self) -> bytes:
+        """The key under which the log of queries marks what was asked about: derived from the webhook key (RFC 5869).
+
+        After a change of that key older marks can be looked for with the older key alone.
+        """
+        private: Any = self.webhook.key
+        raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return HKDF(hashes.SHA256(), 32, salt=None, info=b"lgsp query marks").derive(raw)
 
     def signer_of(self, system: System) -> jws.Signer:
         """The key kept for a system, which signs nothing else; raises Busy where it cannot be used now."""

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,15 +27,18 @@ from gateway.core import jws
 from gateway.core.calendar import Calendar
 from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
+from gateway.core.query import Question
 from gateway.ports import HeldFile
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers
 from gateway.relay.operations import Operations
+from gateway.relay.query import Queries, Reply
 from gateway.relay.reception import Reception
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.memory_documents import MemoryRegister
 from gateway.store.memory_dossiers import MemoryDossierRegister
 from gateway.store.memory_failures import MemoryFailures
+from gateway.store.memory_queries import MemoryQueryLog
 from gateway.store.memory_replays import MemoryReplays
 from gateway.store.scratch import Scratch
 from gateway.store.uploads import UploadFolder
@@ -140,6 +143,8 @@ class Hall:
     runner: web.AppRunner
     #: Adapters of systems that have a door of their own, by name.
     answering: dict[str, Any] = field(default_factory=dict)
+    #: What providers say to a query, by the system's name: called with nothing.
+    answers: dict[str, Callable[[], Awaitable[Reply]]] = field(default_factory=dict)
 
     async def ask(self, method: str, path: str, *, token: str | None = None, **request: Any) -> Answer:
         """One request; ``token`` goes into the Authorization header."""
@@ -265,6 +270,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     )  # fmt: skip
 
     answering: dict[str, Any] = {}
+    answers: dict[str, Callable[[], Awaitable[Reply]]] = {}
     reception = Reception(
         town.collect.receive,
         lambda: town.directory,
@@ -272,6 +278,9 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         lambda system: system.name in answering,
         Scratch(folder / "scratch").sink,
     )
+
+    async def asked(question: Question, _: bytes, __: float) -> Reply:
+        return await answers[question.provider.system.name]()
 
     async def no_sibling() -> bool:
         return False
@@ -301,6 +310,17 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
             town.clock,
             "dossiers:hall",
         ),
+        "queries": Queries(
+            MemoryQueryLog(town.ledger),
+            town.ledger,
+            lambda: town.directory,
+            lambda: town.catalog,
+            own,
+            lambda: b"m" * 32,
+            asked,
+            town.clock,
+            town.accept.turnstile,
+        ),
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,
@@ -325,6 +345,6 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession() as session:
-            yield Hall(town, doors, f"http://{host}:{port}", session, readiness, runner, answering)
+            yield Hall(town, doors, f"http://{host}:{port}", session, readiness, runner, answering, answers)
     finally:
         await runner.cleanup()

@@ -190,7 +190,8 @@ def test_reading_all_contracts_takes_no_time_worth_naming() -> None:
 @each_version
 def test_no_example_names_a_real_person(version: Version) -> None:
     made_up = {"Nguyễn Văn Mẫu", "vanthu.mau@example.vn", "84900000000", "CB-01", "Số 1 đường Mẫu", "000000000000",
-               "000000000", "Nội dung mẫu", "https://motcua.example.vn/tep/1?khoa=mau", ""}  # fmt: skip
+               "000000000", "Nội dung mẫu", "https://motcua.example.vn/tep/1?khoa=mau", "",
+               "1980-01-01", "01/01/1980", "1980", "00000000000"}  # fmt: skip
     shown = {
         str(value).strip()
         for example in (*version.examples, *version.counterexamples)
