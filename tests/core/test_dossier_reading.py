@@ -87,12 +87,15 @@ def test_a_term_becomes_a_due_date_where_none_is_written() -> None:
 
     with_term = read("dossier.registered", a_registration(receivedAt=received, term=term))
     with_date = read("dossier.registered", a_registration(receivedAt=received, term=term, dueAt=received))
-    without_receipt = read("dossier.registered", a_registration(term=term))
+    at_its_receipt = read("dossier.registered", a_registration(term=term))
+    without_receipt = read("dossier.registered", a_registration(term=term, status=a_status(4)))
 
     assert with_term is not None
     assert with_term.due == at("2026-11-30T08:00")
     assert with_date is not None
     assert with_date.due == at("2026-11-25T08:00")
+    assert at_its_receipt is not None
+    assert at_its_receipt.due == at("2026-11-27T08:00")
     assert without_receipt is not None
     assert without_receipt.due is None
 

@@ -204,6 +204,7 @@ class _Story:
     course: _Course = field(init=False)
     steps: list[tuple[Told, int | None, bool, list[Flag]]] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
+    own: dict[str, list[_Part]] = field(default_factory=dict)
     #: What agencies said of their part a moment before they were given it: indexes of steps.
     early: dict[str, list[int]] = field(default_factory=dict)
     registered: DossierEvent | None = None
@@ -306,7 +307,7 @@ class _Story:
 
     def _part_of(self, agency: str) -> _Part | None:
         """The agency's leg: of several the youngest that is open, or else the youngest."""
-        own = [part for part in self.parts if part.hop.to_agency == agency]
+        own = self.own.get(agency, ())
         return next((part for part in reversed(own) if part.ended_at is None), own[-1] if own else None)
 
     def _handed_on(self, event: DossierEvent, at: float) -> list[Flag]:
@@ -325,13 +326,14 @@ class _Story:
         if hop.to_agency == self.parties.lead:
             return []
         same = (hop.number, hop.from_agency, hop.to_agency)
-        for part in self.parts:
+        for part in self.own.get(hop.to_agency, ()):
             if part.ended_at is None and (part.hop.number, part.hop.from_agency, part.hop.to_agency) == same:
                 part.course.due = part.course.due if hop.due in {None, part.hop.due} else hop.due
                 part.hop = hop if hop.due is not None else part.hop
                 return []
         part = _Part(hop, at, _Course(self.calendar, due=hop.due))
         self.parts.append(part)
+        self.own.setdefault(hop.to_agency, []).append(part)
         self._heard_at_last(part)
         return []
 

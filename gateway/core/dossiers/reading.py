@@ -14,6 +14,7 @@ from gateway.core.calendar import Calendar
 from gateway.core.dossiers.code import compared
 from gateway.core.dossiers.deadline import Term, due_of
 from gateway.core.dossiers.event import DossierEvent, EventKind, Hop
+from gateway.core.dossiers.statuses import RECEIVED
 from gateway.core.moments import parse_moment
 
 #: An agency code as the directory writes it, from one as data do; a code that it does not know stands as written.
@@ -180,9 +181,11 @@ _KINDS: Final[Mapping[str, tuple[EventKind, frozenset[str], Callable[[_Data], _T
 
 def _registered(line: DossierEvent, data: _Data, canonical: Canonical, calendar: Calendar | None) -> DossierEvent:
     received = _moment(data.get("receivedAt"))
+    # Status 2 is the receipt itself.
+    since = line.said_at if received is None and line.status == RECEIVED else received
     due = line.due
-    if due is None and received is not None:
-        due = _due(data, received, calendar)
+    if due is None and since is not None:
+        due = _due(data, since, calendar)
     return replace(
         line,
         due=due,
