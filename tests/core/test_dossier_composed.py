@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from gateway.config.catalog import builtin_folder, read_contract
 from gateway.core.dossiers.composed import composed
 from gateway.core.dossiers.event import DossierEvent, Told
-from gateway.core.dossiers.history import dossier_of, is_heard
+from gateway.core.dossiers.history import dossier_of, is_of_record
 from gateway.core.dossiers.reading import event_of
 from gateway.core.moments import parse_moment
 from tests.core.dossier_told import BANK, CODE, HISTORIES, ONE_STOP, PORTAL, STRANGER, shown, told
@@ -262,7 +262,7 @@ def test_whatever_was_said_the_record_is_valid_and_what_does_not_count_changes_n
     data = {line.message: data_of(line.event) for line in lines}
 
     record = composed(dossier, data)
-    sound = {step.told.message for step in dossier.steps if is_heard(step)}
+    sound = {step.told.message for step in dossier.steps if is_of_record(step)}
 
     assert REGISTRATION is not None
     assert record == {} or REGISTRATION.check(record) == ()

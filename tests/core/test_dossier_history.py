@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.config.law import read_law
 from gateway.core.dossiers.dossier import Dossier, Step
 from gateway.core.dossiers.event import Hop, Told
-from gateway.core.dossiers.history import dossier_of, happened_at, is_heard
+from gateway.core.dossiers.history import dossier_of, happened_at, is_heard, is_of_record
 from gateway.core.dossiers.statuses import ENDS, STATUSES, WAITING, is_allowed, is_reachable
 from tests.core.dossier_told import (
     BANK,
@@ -323,7 +323,8 @@ def test_of_what_was_not_believed_a_repeat_is_not_either() -> None:
     dossier = dossier_of(CODE, told([sound, strange, strange, sound]))
 
     assert flags_of(dossier) == [(), ("repeated",), ("doubled",), ("repeated", "doubled")]
-    assert [is_heard(step) for step in dossier.steps] == [True, True, False, False]
+    assert [is_heard(step) for step in dossier.steps] == [True, False, False, False]
+    assert [is_of_record(step) for step in dossier.steps] == [True, True, False, False]
 
 
 def test_without_a_line_there_is_a_dossier_of_which_nothing_is_known() -> None:

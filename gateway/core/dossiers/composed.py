@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.core.dossiers.dossier import Dossier, Step
-from gateway.core.dossiers.history import is_heard
+from gateway.core.dossiers.history import is_of_record
 from gateway.core.dossiers.statuses import FINISHED, HANDED_OVER, REFUSED
 from gateway.core.moments import VIET_NAM, parse_moment
 
@@ -33,7 +33,7 @@ def composed(dossier: Dossier, data: Mapping[str, _Data]) -> dict[str, Any]:
     for step in dossier.steps:
         said = data.get(step.told.message)
         # Agencies that have a part in hand speak of that alone.
-        if said is not None and is_heard(step) and _is_of_the_whole(dossier, step):
+        if said is not None and is_of_record(step) and _is_of_the_whole(dossier, step):
             merge = _MERGES.get(step.told.event.kind)
             if merge is not None:
                 merge(record, copy.deepcopy(dict(said)))

@@ -70,13 +70,16 @@ def happened_at(event: DossierEvent) -> float:
 
 
 def is_heard(step: Step) -> bool:
-    """Whether what was said is taken for true of the dossier, also where it moved nothing.
-
-    A registration that is sent again is, for what else it says: its youngest words count.
-    """
-    if step.told.event.kind == "registered":
-        return _UNSOUND.isdisjoint(step.flags)
+    """Whether what was said is new, and taken for true of the dossier, also where it moved nothing."""
     return UNHEARD.isdisjoint(step.flags)
+
+
+def is_of_record(step: Step) -> bool:
+    """Whether what it says beside the status belongs to the dossier's record.
+
+    That is what was heard, and a registration that is sent again at the same status: its youngest words count.
+    """
+    return (_UNSOUND if step.told.event.kind == "registered" else UNHEARD).isdisjoint(step.flags)
 
 
 def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS) -> Dossier:
