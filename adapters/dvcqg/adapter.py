@@ -64,8 +64,9 @@ class Dvcqg:
             str(settings.get("officer", _OFFICER)),
         )
         filing = Filing(bringer, _tax_rules(context, where))
-        gate = Gate.if_set(settings, context.read_secret, where)
-        self._counter = Counter(context, gate, filing, Fetching(context), Bills(settings))
+        #: Who is let in at the door; nobody where this is None.
+        self.gate = Gate.if_set(settings, context.read_secret, where)
+        self._counter = Counter(context, self.gate, filing, Fetching(context), Bills(settings))
         reads = variant == "national" and bool(settings.get("catalogue", False))
         self._catalogue = Catalogue(context, self._portal, bringer) if reads else None
 

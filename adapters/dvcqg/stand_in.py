@@ -39,8 +39,9 @@ class Portal:
     settings: Mapping[str, Any] = field(default_factory=dict)
     doors: Doors = field(default_factory=Doors)
     url: str = ""
+    #: Where it listens; 0: at a free port, and ever after at that one.
+    port: int = 0
     _runner: web.AppRunner | None = None
-    _port: int = 0
 
     @property
     def faults(self) -> Faults:
@@ -102,9 +103,9 @@ class Portal:
         self.doors.begin()
         self._runner = web.AppRunner(self.doors.application(), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = int(self._runner.addresses[0][1])
-        self.url = f"http://127.0.0.1:{self._port}"
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = int(self._runner.addresses[0][1])
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def fits(self, parcel: Parcel) -> Parcel:
         """The parcel as a registration of a dossier whose abstract is the document's subject."""

@@ -33,8 +33,6 @@ TOLD: Final = frozenset({
 })  # fmt: skip
 #: How often a dossier that moves while it is told is told anew at once.
 _ANEW: Final = 3
-#: When to look again for a registration that nobody has told the bus yet (seconds).
-_LATER: Final = 30.0
 _OK: Final = 200
 
 
@@ -142,7 +140,6 @@ class Telling:
             "chưa có bản đăng ký của hồ sơ này: bộ phận một cửa tiếp nhận cần gửi dossier.registered - no registration"
             " of this dossier yet: the one-stop that received it must send it",
             _OK,
-            _LATER,
         )
 
     async def _put(self, parcel: Parcel, present: Present, *, is_updating: bool) -> Written:

@@ -42,7 +42,10 @@ class Doors:
     fields: str = "2022"
     procedures: dict[str, Any] = field(default_factory=dict)
     agencies: list[dict[str, Any]] = field(default_factory=list)
+    username: str = USERNAME
     password: str = PASSWORD
+    dstcode: str = DSTCODE
+    agency: str = AGENCY
     asked: list[str] = field(default_factory=list)
     logins: int = 0
     #: Delivery ids of what was taken, in order, each once.
@@ -99,7 +102,7 @@ class Doors:
 
         def serve(body: Any) -> Said:
             query = request.query
-            if query.get("MaDinhDanhDV") != AGENCY or not isinstance(body, list):
+            if query.get("MaDinhDanhDV") != self.agency or not isinstance(body, list):
                 return self._violated("MaDinhDanhDV")
             if service == "DongBoHoSoMC":
                 return self._synchronise(body, query.get("isUpdating"))
@@ -122,9 +125,9 @@ class Doors:
     # ---------------------------------------------------------------------------------------------- services
 
     def _log_in(self, request: web.Request, body: Any) -> Said:
-        if request.headers.get("dstcode") != DSTCODE:
+        if request.headers.get("dstcode") != self.dstcode:
             return self._violated("dstcode")
-        if not isinstance(body, dict) or (body.get("username"), body.get("password")) != (USERNAME, self.password):
+        if not isinstance(body, dict) or (body.get("username"), body.get("password")) != (self.username, self.password):
             return -1, "Tài khoản hoặc mật khẩu không đúng", None
         self.logins += 1
         session = uuid.uuid4().hex
@@ -132,11 +135,11 @@ class Doors:
         return self.manners.zero, _DONE, {"session": session}
 
     def _serve(self, request: web.Request, body: dict[str, Any]) -> Said:
-        if request.headers.get("dstcode") != DSTCODE:
+        if request.headers.get("dstcode") != self.dstcode:
             return self._violated("dstcode")
         if body.get("session") not in self._sessions:
             return _NO_SESSION
-        if body.get("madonvi") != AGENCY:
+        if body.get("madonvi") != self.agency:
             return self._violated("madonvi")
         match body["service"]:
             case "TraCuuHoSo":
