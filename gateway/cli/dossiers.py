@@ -176,16 +176,22 @@ def show(place: Place, code: str) -> None:
 
 @dossiers.command(
     epilog=examples(
-        "lgsp -C tinh dossiers table --month 2026-10", "lgsp -C tinh dossiers table --month 2026-10 --agency H33.16"
+        "lgsp -C tinh dossiers table --month 2026-10",
+        "lgsp -C tinh dossiers table --month 2026-10 --agency H33.16 --by procedure",
     )
 )
 @click.option("--month", metavar="YYYY-MM", required=True, help="Tháng. The month.")
 @click.option("--agency", metavar="AGENCY", help="Chỉ cơ quan này. Of this agency only.")
+@click.option("--by", type=click.Choice(["agency", "procedure"]), default="agency", show_default=True,
+              help="Một bảng cho mỗi cơ quan, hay mỗi thủ tục. A table for each of these.")  # fmt: skip
 @json_option
 @click.pass_obj
-def table(place: Place, month: str, agency: str | None) -> None:
-    """Bảng tháng theo cơ quan: tiếp nhận = đã giải quyết + đang giải quyết + trả lại + đang chờ. A month as a table."""
-    from gateway.core.dossiers.table import month_of, total_of
+def table(place: Place, month: str, agency: str | None, by: str) -> None:
+    """Bảng tháng: tiếp nhận = đã giải quyết + đang giải quyết + trả lại + đang chờ. A month as a table.
+
+    Số liệu theo những gì trục đã thấy, không thay báo cáo chính thức. By what the bus saw; no official report.
+    """
+    from gateway.core.dossiers.table import by_lead, by_procedure, month_of, total_of
 
     found = _MONTH.match(month)
     if found is None or found[1] == "0000":
@@ -198,23 +204,23 @@ def table(place: Place, month: str, agency: str | None) -> None:
     since, until = month_of(int(found[1]), int(found[2]))
 
     async def work(step: Dossiers, directory: Directory) -> dict[str, Table]:
-        tables = await step.tables(since, max(since, min(until, time.time())))
-        code = _canonical(directory, agency)
-        return tables if code is None else {lead: each for lead, each in tables.items() if lead == code}
+        counted = by_procedure if by == "procedure" else by_lead
+        end = max(since, min(until, time.time()))
+        return await step.tables(since, end, lead=_canonical(directory, agency), by=counted)
 
     tables = _ask(place, work)
     total = total_of(tables)
     place.give(
         {
             "month": month,
-            "agencies": [{"agency": lead, **asdict(each)} for lead, each in tables.items()],
+            "tables": [{by: name, **asdict(each)} for name, each in tables.items()],
             "total": asdict(total),
         }
     )
     if len(tables) > 1:
-        _count(place, Text(f"Tất cả cơ quan, {month}", f"All agencies, {month}"), total)
-    for lead, each in tables.items():
-        _count(place, Text(f"{lead}, {month}", f"{lead}, {month}"), each)
+        _count(place, Text(f"Tất cả, {month}", f"All of them, {month}"), total)
+    for name, each in tables.items():
+        _count(place, Text(f"{name}, {month}", f"{name}, {month}"), each)
     if not tables:
         place.say(f"Không có hồ sơ nào trong tháng {month}.", f"There is no dossier in {month}.")
 

@@ -19,10 +19,11 @@ from gateway.core.dossiers.dossier import Dossier, Head
 from gateway.core.dossiers.event import DossierEvent, Told
 from gateway.core.dossiers.heads import Deadline
 from gateway.core.dossiers.history import dossier_of, is_heard
+from gateway.core.dossiers.linked import linked
 from gateway.core.dossiers.overdue import Named, head_with, is_overdue, missed, named
 from gateway.core.dossiers.reading import event_of
 from gateway.core.dossiers.seeing import parties_in, readable_by
-from gateway.core.dossiers.table import Table, tables_of
+from gateway.core.dossiers.table import Table, by_lead, tables_of
 from gateway.core.envelope import Event
 from gateway.core.routing import Route
 from gateway.core.unread import Unread
@@ -33,6 +34,8 @@ from gateway.telemetry import DOSSIERS_OVERDUE
 #: Dossiers that are worked out at a time, and lines of one beyond which that is done beside the loop.
 _TOGETHER: Final = 50
 _LONG: Final = 40
+#: Parts of one dossier that are looked up under codes of their own.
+_MOST_PARTS: Final = 50
 #: Dossiers that one run works out or looks at: what is left waits for the next.
 _MOST: Final = 1000
 #: What could not be worked out is tried again after this (seconds).
@@ -103,7 +106,7 @@ class Dossiers:
         story = await self.register.story(plain)
         if not story:
             return None
-        dossier = await self._worked_out(plain, story)
+        dossier = await self._with_parts(await self._worked_out(plain, story))
         children = (*dossier.children, *await self.register.children(plain))
         return replace(dossier, children=tuple(dict.fromkeys(children)))
 
@@ -131,16 +134,19 @@ class Dossiers:
             seen += len(page)
         return found, after
 
-    async def tables(self, since: float, until: float) -> dict[str, Table]:
-        """The table of each agency that answers for a dossier, for a period (``until`` is not included)."""
+    async def tables(
+        self, since: float, until: float, *, lead: str | None = None, by: Callable[[Head], str] = by_lead
+    ) -> dict[str, Table]:
+        """The tables of a period (``until`` is not included), of one agency or of all, ``by`` agency or otherwise."""
         found: dict[str, Table] = {}
         after: str | None = ""
         while after is not None:
             page = await self.register.ended(since, until, after=after, limit=_OF_TABLE)
-            for lead, part in (await asyncio.to_thread(tables_of, page, since, until)).items():
-                found[lead] = found.get(lead, Table()) + part
+            mine = [head for head in page if lead in {None, head.lead}]
+            for name, part in (await asyncio.to_thread(tables_of, mine, since, until, by)).items():
+                found[name] = found.get(name, Table()) + part
             after = page[-1].code if len(page) == _OF_TABLE else None
-        return {lead: found[lead] for lead in sorted(found)}
+        return {name: found[name] for name in sorted(found)}
 
     async def children(self, code: str) -> Sequence[str]:
         """Codes of the dossiers that belong to this one."""
@@ -180,18 +186,25 @@ class Dossiers:
             seen.update(codes)
         return told
 
-    async def _settle(self, code: str, _: float) -> int:
+    async def _settle(self, code: str, _: float) -> None:
+        parent = await self._settle_one(code)
+        if parent:  # what was said of a part may have ended it there
+            await self._settle_one(parent)
+
+    async def _settle_one(self, code: str) -> str:
+        """Keep the head of a dossier; answers the dossier that it belongs to."""
         story, kept = await self.register.story(code), await self.register.head(code)
-        if story:
-            dossier = await self._worked_out(code, story)
-            await self.register.settle(head_with(dossier, story[-1].place, _warned(kept)))
-        return 0
+        if not story:
+            return ""
+        dossier = await self._with_parts(await self._worked_out(code, story))
+        await self.register.settle(head_with(dossier, story[-1].place, _warned(kept)))
+        return dossier.parent
 
     async def _look(self, code: str, now: float) -> int:
         story, kept = await self.register.story(code), await self.register.head(code)
         if kept is None or not story:
             return 0
-        dossier = await self._worked_out(code, story)
+        dossier = await self._with_parts(await self._worked_out(code, story))
         late = missed(dossier, _warned(kept), now)
         head = head_with(dossier, story[-1].place, [*_warned(kept), *map(named, late)])
         rows = [AuditRow(now, self.owner, "dossier.overdue", _told(dossier, each)) for each in late]
@@ -236,6 +249,13 @@ class Dossiers:
             return cast("Mapping[str, Any]", event["data"])
         chain = self.catalog().translation(name, major, newest)
         return None if chain is None else chain.apply(event["data"])
+
+    async def _with_parts(self, dossier: Dossier) -> Dossier:
+        """With its parts as far as the dossiers are under whose codes other agencies work on them."""
+        codes = dict.fromkeys([leg.hop.child for leg in dossier.legs if leg.hop.child and leg.ended_at is None])
+        stories = {code: await self.register.story(code) for code in list(codes)[:_MOST_PARTS]}
+        parts = {code: await self._worked_out(code, story) for code, story in stories.items() if story}
+        return linked(dossier, parts) if parts else dossier
 
     async def _worked_out(self, code: str, story: Sequence[Told]) -> Dossier:
         if len(story) <= _LONG:

@@ -109,14 +109,14 @@ def test_a_month_is_a_table_that_adds_up(at_the_desk: Lgsp) -> None:
 
     made = shown(at_the_desk, "table", "--month", month)
 
-    assert [each["agency"] for each in made["agencies"]] == [NEXT, LEAD]
+    assert [each["agency"] for each in made["tables"]] == [NEXT, LEAD]
     total = made["total"]
     assert total["received"] == 3 == total["done"] + total["pending"] + total["returned"] + total["waiting"]
     assert (total["done"], total["pending_overdue"]) == (1, 1)
     assert [each["agency"] for each in shown(at_the_desk, "table", "--month", month, "--agency", "h33.16")[
-        "agencies"
+        "tables"
     ]] == [LEAD]  # fmt: skip
-    assert "Tất cả cơ quan" in at_the_desk("dossiers", "table", "--month", month).out
+    assert "Tất cả, " in at_the_desk("dossiers", "table", "--month", month).out
     before = (datetime.fromtimestamp(NOW, VIET_NAM) - timedelta(400)).strftime("%Y-%m")
     assert (
         f"There is no dossier in {before}." in at_the_desk("--lang", "en", "dossiers", "table", "--month", before).out

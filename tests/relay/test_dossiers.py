@@ -22,6 +22,9 @@ from tests.town import Town, a_town, an_agreement, wishes_for
 
 CODE, CHILD = "H33.05-261123-0001", "H33.16-261123-0004"
 ONE, OTHER = "H33.05/dms", "H33.16/dms"
+KINDS = (
+    "document.issued", "dossier.registered", "dossier.forwarded", "dossier.progressed", "dossier.result-issued",
+)  # fmt: skip
 HOUR, DAY = 3600.0, 86400.0
 CALENDAR = Calendar()
 
@@ -84,10 +87,8 @@ class Hall:
 
 @pytest.fixture
 def hall() -> Hall:
-    town = a_town(
-        H33_05={"subscriptions": wishes_for("dossier.progressed", "dossier.registered", "dossier.forwarded")},
-        H33_16={"subscriptions": wishes_for("document.issued", "dossier.progressed", "dossier.registered", "dossier.forwarded")},
-    )  # fmt: skip
+    wish = {"subscriptions": wishes_for(*KINDS)}
+    town = a_town(H33_05=wish, H33_16=wish)
     town.agree(an_agreement(), an_agreement(id="HS-2026", purpose="giai-quyet-tthc", contracts=("dossier.*",)))
     town.accept = replace(town.accept, dossier_of=lambda event, routes, directory, _: said(event, routes, directory))
     assert isinstance(town.ledger, MemoryLedger)
@@ -258,3 +259,32 @@ async def test_one_that_cannot_be_worked_out_holds_back_no_other(hall: Hall, mon
     await hall.pass_time(601)
     assert await hall.dossiers.settle_once() == 1
     assert await hall.dossiers.register.unsettled() == []
+
+
+async def test_a_part_under_a_code_of_its_own_stands_where_that_dossier_does(hall: Hall) -> None:
+    await hall.register(due=MORNING + 30 * DAY)
+    await hall.pass_time(60)
+    await hall.hand_on(due=MORNING + HOUR)
+    now = written(hall.town.clock.now())
+    data = {
+        "dossierCode": CHILD, "procedure": {"code": "1.001234"}, "agency": {"code": "H33.16"},
+        "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"}, "status": {"code": 2, "at": now},
+        "parent": {"dossierCode": CODE},
+    }  # fmt: skip
+    await hall.tell("dossier.registered", data, OTHER)
+    await hall.dossiers.settle_once()
+    await hall.pass_time(60)
+    at = written(hall.town.clock.now())
+    done = {"dossierCode": CHILD, "status": {"code": 9, "at": at}, "results": [{"name": "Kết quả"}], "finishedAt": at}
+    await hall.tell("dossier.result-issued", done, OTHER)
+    await hall.dossiers.settle_once()
+
+    dossier = await hall.dossiers.course(CODE)
+    assert dossier is not None
+    assert [(leg.status, leg.ended_at) for leg in dossier.legs] == [(9, MORNING + 120)]
+    head = await hall.dossiers.register.head(CODE)
+    assert head is not None
+    assert head.next_look is not None
+    assert head.next_look > MORNING + DAY, "what is done there is not waited for here"
+    await hall.pass_time(DAY)
+    assert await hall.dossiers.look_once() == 0
