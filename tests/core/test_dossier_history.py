@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gateway.config.law import read_law
 from gateway.core.dossiers.dossier import Dossier, Step
 from gateway.core.dossiers.event import Hop, Told
-from gateway.core.dossiers.history import dossier_of, happened_at, is_heard, is_of_record
+from gateway.core.dossiers.history import dossier_of, is_heard, is_of_record
+from gateway.core.dossiers.order import happened_at
 from gateway.core.dossiers.statuses import ENDS, STATUSES, WAITING, is_allowed, is_reachable
 from tests.core.dossier_told import (
     BANK,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gateway.core.dossiers.deadline import Limits
 from gateway.core.dossiers.dossier import Dossier
-from gateway.core.dossiers.history import happened_at, is_heard
+from gateway.core.dossiers.history import is_heard
+from gateway.core.dossiers.order import happened_at
 
 
 @dataclass(frozen=True, slots=True)

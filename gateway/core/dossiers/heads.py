@@ -8,7 +8,7 @@ from typing import Final, get_args
 from gateway.core.dossiers.deadline import overdue_from
 from gateway.core.dossiers.dossier import Dossier, Flag, Head
 from gateway.core.dossiers.event import FILED, Hop
-from gateway.core.dossiers.history import happened_at
+from gateway.core.dossiers.order import happened_at
 from gateway.core.dossiers.statuses import ENDS, FINISHED, WAITING
 
 _FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)

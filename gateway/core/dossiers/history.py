@@ -18,8 +18,7 @@ from how often.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
@@ -27,14 +26,12 @@ from gateway.core.calendar import Calendar
 from gateway.core.dossiers.deadline import extended
 from gateway.core.dossiers.dossier import Dossier, Flag, Leg, Step
 from gateway.core.dossiers.event import FILED, DossierEvent, Hop, Told
+from gateway.core.dossiers.order import happened_at, in_order, late_in, repeats_in
 from gateway.core.dossiers.parties import SKEW, Parties, parties_of
 from gateway.core.dossiers.statuses import (
-    DONE,
     ENDS,
     FINISHED,
-    HANDED_OVER,
     PROCESSING,
-    RECEIVED,
     REFUSED,
     STOPPED,
     SUPPLEMENT,
@@ -45,8 +42,6 @@ from gateway.core.dossiers.statuses import (
     is_reachable,
 )
 
-#: A clock may run this far ahead of the envelope's time; beyond that the envelope's time counts (seconds).
-AHEAD: Final = 300.0
 #: Events that a flag of these stands at change nothing.
 UNHEARD: Final[frozenset[Flag]] = frozenset(
     {"out-of-order", "forced", "repeated", "unvouched", "doubled", "unregistered"}
@@ -54,19 +49,8 @@ UNHEARD: Final[frozenset[Flag]] = frozenset(
 _UNSOUND: Final = UNHEARD - {"repeated"}
 _FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 _WEEKENDS: Final = Calendar()
-#: The order of what happened in one instant: registered, handed on, dealt with, waiting, answered, done, ended.
-_KIND_ORDER: Final = {"registered": 0, "forwarded": 1, "supplemented": 6, "payment-notified": 6}
-_STATUS_ORDER: Final = {
-    None: 4, FILED: 2, RECEIVED: 3, PROCESSING: 4, SUPPLEMENT: 5, TO_PAY: 5, DONE: 7, STOPPED: 8, REFUSED: 9,
-    WITHDRAWN: 9, HANDED_OVER: 9,
-}  # fmt: skip
 #: With these an agency is done with its part.
 _LEG_ENDS: Final = frozenset({*ENDS, *FINISHED, STOPPED})
-
-
-def happened_at(event: DossierEvent) -> float:
-    """When it happened, as far as its sender's clock can be believed."""
-    return min(event.said_at, event.sent_at + AHEAD)
 
 
 def is_heard(step: Step) -> bool:
@@ -87,55 +71,14 @@ def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS)
 
     Raises nothing, whatever the lines say. ``record`` is left empty (``gateway.core.dossiers.composed`` makes it).
     """
-    ordered = sorted(lines, key=_rank)
-    repeats = _repeats(ordered)
+    ordered = in_order(lines)
+    repeats = repeats_in(ordered)
     once = [(index, line) for index, line in enumerate(ordered) if index not in repeats]
     parties = parties_of([(happened_at(line.event), line.event) for _, line in once])
     story = _Story(parties, calendar)
     for index, line in enumerate(ordered):
         story.tell(line, is_repeat=index in repeats)
-    return story.dossier(code, _late(once), repeats)
-
-
-def _rank(line: Told) -> tuple[object, ...]:
-    """What comes first. In one instant content decides before ids do, so a repeat stands beside what it repeats."""
-    event, hop = line.event, line.event.hop
-    kind = _KIND_ORDER.get(event.kind)
-    order = _STATUS_ORDER.get(event.status, 4) if kind is None else kind
-    handed_on = (0, "") if hop is None else (hop.number, hop.to_agency)
-    said = (event.agency, event.kind, event.reference, event.has_result, event.due or 0.0, handed_on)
-    return (happened_at(event), order, event.status or 0, said, event.sent_at, line.message, line.place)
-
-
-def _repeats(ordered: Iterable[Told]) -> dict[int, int]:
-    """Positions of lines that say what another says already -> that one's."""
-    seen: dict[tuple[object, ...], int] = {}
-    found: dict[int, int] = {}
-    for index, line in enumerate(ordered):
-        event = line.event
-        said: tuple[object, ...] = (event.kind, event.code, event.reference, event.agency, event.status)
-        # A notice of payment is one however often, and at whatever time, the bank calls.
-        if not (event.kind.startswith("payment-") and event.reference):
-            said = (*said, event.said_at, event.due, event.hop, event.has_result)
-        first = seen.setdefault(said, index)
-        if first != index:
-            found[index] = first
-    return found
-
-
-def _late(once: Sequence[tuple[int, Told]]) -> frozenset[int]:
-    """Positions of lines that arrived after what happened later."""
-    found: set[int] = set()
-    first = waiting = math.inf  # the least place of what is younger; the same of what is as old as the present one
-    at = math.inf
-    for index, line in reversed(once):
-        moment = happened_at(line.event)
-        if moment < at:
-            first, waiting, at = min(first, waiting), math.inf, moment
-        waiting = min(waiting, line.place)
-        if line.place > first:
-            found.add(index)
-    return frozenset(found)
+    return story.dossier(code, late_in(once), repeats)
 
 
 @dataclass(slots=True)
@@ -357,7 +300,7 @@ class _Story:
             self.steps[index][3].extend(flag for flag in self.steps[first][3] if flag in _UNSOUND)
         for index in late:
             self.steps[index][3].append("late")
-        steps = tuple([Step(line, status, counts, _in_order(flags)) for line, status, counts, flags in self.steps])
+        steps = tuple([Step(line, status, counts, _listed(flags)) for line, status, counts, flags in self.steps])
         written = self.registered or next((line.event for line, *_ in self.steps), None)
         parts = self.parts
         return Dossier(
@@ -378,5 +321,5 @@ class _Story:
         )
 
 
-def _in_order(flags: Sequence[Flag]) -> tuple[Flag, ...]:
+def _listed(flags: Sequence[Flag]) -> tuple[Flag, ...]:
     return tuple([flag for flag in _FLAGS if flag in flags]) if flags else ()
