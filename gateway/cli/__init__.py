@@ -41,7 +41,7 @@ COMMANDS: Final[dict[str, str]] = {
     "contracts": "gateway.cli.contracts:contracts",
     "convert": "gateway.cli.convert:convert",
     "calendar": "gateway.cli.calendar:calendar",
-    "mock": "gateway.cli.mock_axis:mock",
+    "mock": "gateway.cli.mock_province:mock",
     "bench": "gateway.cli.bench.command:bench",
 }
 

@@ -40,19 +40,25 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """One gateway, as seen by one system."""
+    """One gateway, as seen by one system. ``public_url``: what it calls itself, where it is reached by another way."""
 
     url: str
     session: aiohttp.ClientSession
+    public_url: str = ""
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def reach(cls, url: str, *, language: str = "vi") -> AsyncIterator[Bus]:
-        """The bus at ``url`` for the length of a ``with`` block; it speaks to people in ``language``."""
-        timeout = aiohttp.ClientTimeout(total=_LIMIT, connect=10)
+    async def reach(
+        cls, url: str, *, language: str = "vi", public_url: str = "", within: float = _LIMIT
+    ) -> AsyncIterator[Bus]:
+        """The bus at ``url`` for the length of a ``with`` block; it speaks to people in ``language``.
+
+        ``within``: how long one request may take (seconds).
+        """
+        timeout = aiohttp.ClientTimeout(total=within, connect=10)
         headers = {"Accept-Language": language}
         async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
-            yield cls(url.rstrip("/"), session)
+            yield cls(url.rstrip("/"), session, public_url.rstrip("/"))
 
     async def send(self, envelope: bytes) -> dict[str, Any]:
         """Publish one envelope: the 202 body with the receipt. Raises Refused."""
@@ -60,7 +66,7 @@ class Bus:
 
     async def token(self, signer: Signer, system: str) -> str:
         """An access token for ``system``, asked for with its key. Raises Refused."""
-        audience = f"{self.url}/oauth2/token"
+        audience = f"{self.public_url or self.url}/oauth2/token"
         proof = assertion(signer, system, audience, now=time.time(), once=secrets.token_urlsafe(16))
         form = {
             "grant_type": "client_credentials",

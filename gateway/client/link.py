@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -19,6 +19,9 @@ Way = Literal["up", "down"]
 BOTH: Final[frozenset[Way]] = frozenset({"up", "down"})
 #: The most that lies in the proxy at a time, per direction.
 CHUNK = 64 * 1024
+#: A narrow line lets so much through at a time (bytes), or what it carries in a moment (seconds).
+_TRICKLE: Final = 512
+_MOMENT: Final = 0.05
 
 
 @dataclass
@@ -124,9 +127,11 @@ class FaultyLink:
             is_cut = self.cut_after is not None and len(chunk) >= self.cut_after
             passed = chunk[: self.cut_after] if is_cut else chunk
             await self._travel(connection, "up", passed)
-            writer.write(passed)
-            await writer.drain()
-            self.up += len(passed)
+            for part in self._parts(passed):
+                await self._squeeze(part)
+                writer.write(part)
+                await writer.drain()
+                self.up += len(part)
             if self.cut_after is not None:
                 self.cut_after -= len(passed)
             if is_cut:
@@ -142,9 +147,11 @@ class FaultyLink:
     ) -> None:
         while chunk := await reader.read(CHUNK):
             await self._travel(connection, "down", chunk)
-            writer.write(chunk)
-            await writer.drain()
-            self.down += len(chunk)
+            for part in self._parts(chunk):
+                await self._squeeze(part)
+                writer.write(part)
+                await writer.drain()
+                self.down += len(part)
         await self._travel(connection, "down")
         if writer.can_write_eof():
             writer.write_eof()
@@ -152,9 +159,18 @@ class FaultyLink:
     async def _travel(self, connection: asyncio.Task[Any], way: Way, chunk: bytes = b"") -> None:
         while way in self.silent or connection in self._swallowed:  # noqa: ASYNC110 - set by a test at any time
             await asyncio.sleep(0.01)
-        seconds = self.latency + (len(chunk) / self.bandwidth if self.bandwidth else 0.0)
-        if chunk and seconds:
-            await asyncio.sleep(seconds)
+        if chunk and self.latency:
+            await asyncio.sleep(self.latency)
+
+    def _parts(self, chunk: bytes) -> Iterator[bytes]:
+        """What comes out at a time: a narrow line lets a little through, again and again, not all of it at the end."""
+        most = max(_TRICKLE, int(self.bandwidth * _MOMENT)) if self.bandwidth else CHUNK
+        for begin in range(0, len(chunk), most):
+            yield chunk[begin : begin + most]
+
+    async def _squeeze(self, part: bytes) -> None:
+        if self.bandwidth:
+            await asyncio.sleep(len(part) / self.bandwidth)
 
 
 def _reset(*writers: asyncio.StreamWriter | None) -> None:

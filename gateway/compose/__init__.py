@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         open_spool,
         server_of,
         stand_in,
+        stand_ins,
     )
     from gateway.compose.gateway import Gateway, running
     from gateway.compose.inspection import inspect_on
@@ -51,6 +52,7 @@ __all__ = [
     "running",
     "server_of",
     "stand_in",
+    "stand_ins",
 ]
 
 _HOME: Final = {
@@ -69,6 +71,7 @@ _HOME: Final = {
             "open_spool",
             "server_of",
             "stand_in",
+            "stand_ins",
         ),
         "choices",
     ),

@@ -25,6 +25,7 @@ from gateway.ports.peers import Peers
 from gateway.ports.queries import QueryLog
 from gateway.ports.replays import Replays
 from gateway.ports.retention import Retention
+from gateway.tongues import BUILT_IN
 
 if TYPE_CHECKING:
     from gateway.store.sqlite import examination as looking
@@ -48,6 +49,7 @@ __all__ = [
     "retention_of",
     "server_of",
     "stand_in",
+    "stand_ins",
 ]
 
 
@@ -229,6 +231,11 @@ def _is_embedded(ledger: Ledger) -> bool:
 def stand_in(adapter: str) -> ModuleType:
     """The agency in small that comes with an adapter (``adapters/NAME/stand_in.py``): for demo, mocks and tests."""
     return importlib.import_module(f"adapters.{adapter}.stand_in")
+
+
+def stand_ins() -> list[str]:
+    """Names of the adapters with which an agency in small comes, by what is there."""
+    return sorted(file.parent.name for file in BUILT_IN.glob("*/stand_in.py"))
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -170,4 +170,9 @@ def _add(counter: Counter[K], key: K, count: int) -> None:
 
 def door_of(system: System, public_url: str) -> str:
     """The address at which a system's software calls the bus; whatever follows it is the software's own."""
-    return f"{public_url}/in/{system.name}/"
+    return door_at(public_url, system.name)
+
+
+def door_at(public_url: str, system: str) -> str:
+    """The same by the system's name."""
+    return f"{public_url}/in/{system}/"

@@ -104,6 +104,16 @@ async def test_a_narrow_line_lets_through_no_more_than_it_can() -> None:
         assert time.monotonic() - began >= 0.3
 
 
+async def test_a_narrow_line_lets_a_little_through_at_a_time() -> None:
+    async with far_end() as (far, port), a_faulty_link("127.0.0.1", port, bandwidth=20_000) as link:
+        sending = asyncio.create_task(send(link, b"x" * 60_000))
+        await until(lambda: bool(far.took) and far.took[0] > 0)
+        assert far.took[0] <= 10_000
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+
 async def test_a_half_open_line_passes_nothing_and_tells_nobody() -> None:
     async with far_end() as (far, port), a_faulty_link("127.0.0.1", port) as link:
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
