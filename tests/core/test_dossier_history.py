@@ -272,6 +272,20 @@ def test_giving_it_back_ends_a_part_and_the_same_hop_told_again_with_more_time_i
     assert [(leg.due, leg.ended_at) for leg in dossier.legs] == [(99 * HOUR, 3 * HOUR)]
 
 
+def test_a_part_that_was_stopped_goes_on_and_one_that_was_given_back_does_not() -> None:
+    begin = [
+        an_event("registered", when=0.0, status=4),
+        an_event("forwarded", when=HOUR, hop=Hop(1, ONE_STOP, DISTRICT)),
+    ]
+    stopped = an_event("returned", DISTRICT, 2 * HOUR, status=8)
+    given_back = an_event("forwarded", DISTRICT, 2 * HOUR, hop=Hop(2, DISTRICT, ONE_STOP))
+    goes_on = an_event("progressed", DISTRICT, 3 * HOUR, status=4)
+
+    assert [leg.ended_at for leg in dossier_of(CODE, told([*begin, stopped])).legs] == [2 * HOUR]
+    assert [leg.ended_at for leg in dossier_of(CODE, told([*begin, stopped, goes_on])).legs] == [None]
+    assert [leg.ended_at for leg in dossier_of(CODE, told([*begin, given_back, goes_on])).legs] == [2 * HOUR]
+
+
 def test_a_payment_moves_what_waits_for_it_whoever_is_the_bank_and_nothing_else() -> None:
     paid = an_event("payment-notified", BANK, 5 * HOUR, status=4, reference="N1")
     waiting = [an_event("registered", when=0.0, status=4), an_event("progressed", when=HOUR, status=6)]

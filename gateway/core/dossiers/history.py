@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from gateway.core.calendar import Calendar
-from gateway.core.dossiers.deadline import extended
+from gateway.core.dossiers.course import UNHEARD, Course, Part
 from gateway.core.dossiers.dossier import Dossier, Flag, Leg, Step
-from gateway.core.dossiers.event import FILED, DossierEvent, Hop, Told
+from gateway.core.dossiers.event import FILED, DossierEvent, Told
 from gateway.core.dossiers.order import happened_at, in_order, late_in, repeats_in
 from gateway.core.dossiers.parties import SKEW, Parties, parties_of
 from gateway.core.dossiers.statuses import (
@@ -33,24 +33,14 @@ from gateway.core.dossiers.statuses import (
     FINISHED,
     PROCESSING,
     REFUSED,
-    STOPPED,
     SUPPLEMENT,
     TO_PAY,
-    WAITING,
     WITHDRAWN,
-    is_allowed,
-    is_reachable,
 )
 
-#: Events that a flag of these stands at change nothing.
-UNHEARD: Final[frozenset[Flag]] = frozenset(
-    {"out-of-order", "forced", "repeated", "unvouched", "doubled", "unregistered"}
-)
 _UNSOUND: Final = UNHEARD - {"repeated"}
 _FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 _WEEKENDS: Final = Calendar()
-#: With these an agency is done with its part.
-_LEG_ENDS: Final = frozenset({*ENDS, *FINISHED, STOPPED})
 
 
 def is_heard(step: Step) -> bool:
@@ -82,75 +72,15 @@ def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS)
 
 
 @dataclass(slots=True)
-class _Course:
-    """Where a dossier, or an agency's part of it, stands: moved by what those say who may."""
-
-    calendar: Calendar
-    status: int | None = None
-    status_at: float | None = None
-    due: float | None = None
-    waiting_for: str = ""
-
-    def tell(self, event: DossierEvent, at: float) -> tuple[bool, list[Flag]]:
-        """Whether it moved, and what is odd about it."""
-        before, after = self.status, event.status
-        if after is None:
-            return False, []
-        flags = _oddities(before, event)
-        if not UNHEARD.isdisjoint(flags):
-            return False, flags
-        if event.kind == "supplemented" and event.due is not None:
-            self.due = event.due
-        elif before == SUPPLEMENT and after != before and self.due is not None and self.status_at is not None:
-            self.due = extended(self.due, self.status_at, at, self.calendar)
-        if after == SUPPLEMENT and event.kind == "supplement-requested":
-            self.waiting_for = event.reference
-        if after == before:
-            return False, flags
-        self.status, self.status_at = after, at
-        return True, flags
-
-
-def _oddities(before: int | None, event: DossierEvent) -> list[Flag]:
-    after = event.status
-    if before is None or after is None or before == after:
-        return []
-    if before in WAITING and after in FINISHED and not event.has_result:
-        return ["forced"]
-    if is_allowed(before, after):
-        return []
-    return ["skipped"] if is_reachable(before, after) else ["out-of-order"]
-
-
-@dataclass(slots=True)
-class _Part:
-    """A leg while it is worked out."""
-
-    hop: Hop
-    begun_at: float
-    course: _Course
-    ended_at: float | None = None
-
-    def tell(self, event: DossierEvent, at: float) -> list[Flag]:
-        _, flags = self.course.tell(event, at)
-        if UNHEARD.isdisjoint(flags):
-            if event.kind in {"result-issued", "returned"} or self.course.status in _LEG_ENDS:
-                self.ended_at = at if self.ended_at is None else self.ended_at
-            elif event.status is not None:
-                self.ended_at = None
-        return flags
-
-
-@dataclass(slots=True)
 class _Story:
     """A dossier while it is worked out, event by event in order of time."""
 
     parties: Parties
     calendar: Calendar
-    course: _Course = field(init=False)
+    course: Course = field(init=False)
     steps: list[tuple[Told, int | None, bool, list[Flag]]] = field(default_factory=list)
-    parts: list[_Part] = field(default_factory=list)
-    own: dict[str, list[_Part]] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    own: dict[str, list[Part]] = field(default_factory=dict)
     #: What agencies said of their part a moment before they were given it: indexes of steps.
     early: dict[str, list[int]] = field(default_factory=dict)
     registered: DossierEvent | None = None
@@ -164,7 +94,7 @@ class _Story:
     parent: str = ""
 
     def __post_init__(self) -> None:
-        self.course = _Course(self.calendar)
+        self.course = Course(self.calendar)
 
     def tell(self, line: Told, *, is_repeat: bool) -> None:
         event = line.event
@@ -251,7 +181,7 @@ class _Story:
                 self.course.tell(event, at)
         return []
 
-    def _part_of(self, agency: str) -> _Part | None:
+    def _part_of(self, agency: str) -> Part | None:
         """The agency's leg: of several the youngest that is open, or else the youngest."""
         own = self.own.get(agency, ())
         return next((part for part in reversed(own) if part.ended_at is None), own[-1] if own else None)
@@ -277,13 +207,13 @@ class _Story:
                 part.course.due = part.course.due if hop.due in {None, part.hop.due} else hop.due
                 part.hop = hop if hop.due is not None else part.hop
                 return []
-        part = _Part(hop, at, _Course(self.calendar, due=hop.due))
+        part = Part(hop, at, Course(self.calendar, due=hop.due))
         self.parts.append(part)
         self.own.setdefault(hop.to_agency, []).append(part)
         self._heard_at_last(part)
         return []
 
-    def _heard_at_last(self, part: _Part) -> None:
+    def _heard_at_last(self, part: Part) -> None:
         """What the agency said already, by a clock that is a little behind, is of this leg."""
         for index in self.early.pop(part.hop.to_agency, ()):
             line, status, counts, flags = self.steps[index]
