@@ -86,7 +86,8 @@ class RegisterSuite:
     async def test_a_line_is_kept_with_its_message_to_the_last_letter(self, counter: Counter) -> None:
         registered = an_event(
             written="h33.16-261012-0007", status=1, due=MORNING + DAY, procedure="1.001234", channel="online",
-            parent="H33.16-261012-0001", recipients=(NEXT, "H33.21"),
+            parent="H33.16-261012-0001", recipients=(NEXT, "H33.21"), received_at=MORNING - 90.25, finished_at=MORNING,
+            addressee=NEXT,
         )  # fmt: skip
         forwarded = an_event("forwarded", hop=Hop(1, LEAD, NEXT, MORNING + 3600.25, CHILD))
         last = an_event("result-issued", status=9, reference="KQ-1", has_result=True, agency=NEXT)
@@ -170,6 +171,7 @@ class RegisterSuite:
         then = a_head(
             line.place, status=None, status_at=None, received_at=None, due=None, finished_at=MORNING, next_look=None,
             flags=("late", "out-of-order"), track=((1, MORNING), (2, MORNING + 0.5)), parent=CHILD, lead="",
+            warned=((NEXT, 1, MORNING + 0.25), (LEAD, 0, MORNING)),
         )  # fmt: skip
         assert await counter.register.settle(then)
         assert await counter.register.head(CODE) == then
