@@ -152,7 +152,7 @@ class VnPost:
 
     async def _from_notes(self) -> frozenset[str]:
         try:
-            return frozenset(await asyncio.to_thread(self._notes.done))
+            return await asyncio.to_thread(self._notes.done)
         except OSError as error:
             raise TransientFailure(f"the notes cannot be read: {_told(error)}") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,15 @@ class Notes:
         self._file = file
         self._read: tuple[int, int] = (0, 0)
         self._done: set[str] = set()
+        # Read and written in threads, perhaps in several at once.
+        self._turn = threading.Lock()
 
-    def done(self) -> frozenset[str] | set[str]:
+    def done(self) -> frozenset[str]:
         """Tokens of what is done with, as the file says now. Raises OSError."""
+        with self._turn:
+            return frozenset(self._known())
+
+    def _known(self) -> set[str]:
         try:
             with self._file.open("rb") as file:
                 state = os.fstat(file.fileno())
@@ -46,8 +53,11 @@ class Notes:
 
     def add(self, token: str, at: float, refusal: tuple[str, Text] | None) -> None:
         """Note an event once; with a refusal, why, in words for whoever looks. Raises OSError."""
-        if token in self.done():
-            return
+        with self._turn:
+            if token not in self._known():
+                self._write(token, at, refusal)
+
+    def _write(self, token: str, at: float, refusal: tuple[str, Text] | None) -> None:
         line: dict[str, Any] = {"token": token, "at": at}
         if refusal is not None:
             reason, detail = refusal
@@ -62,8 +72,11 @@ class Notes:
 
     def thin(self, since: float) -> None:
         """Where the file has grown large, drop what was noted before ``since`` (seconds since 1970). Raises OSError."""
-        if not self._file.exists() or self._file.stat().st_size <= _LARGE:
-            return
+        with self._turn:
+            if self._file.exists() and self._file.stat().st_size > _LARGE:
+                self._rewrite(since)
+
+    def _rewrite(self, since: float) -> None:
         aside = self._file.with_suffix(".new")
         with self._file.open("rb") as old, aside.open("wb") as new:
             for line in old:

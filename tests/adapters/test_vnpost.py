@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,26 @@ async def test_notes_that_are_lost_lose_nothing_an_event_is_the_same_message_aga
     assert isinstance(first, Collected)
     assert isinstance(again, Collected)
     assert (again.event["id"], again.origin) == (first.event["id"], first.origin)
+
+
+async def test_notes_that_grew_large_are_thinned_of_what_is_too_old_to_be_listed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adapters.vnpost import notes
+
+    monkeypatch.setattr(notes, "_LARGE", 100)
+    desk.post.move("DH-1", "1", "…")
+    (old,) = await desk.adapter.collect(10)
+    await desk.adapter.settle(old.token, None)
+    desk.hands.moment += 100 * 86_400
+    desk.post.clock += timedelta(days=100)
+    desk.post.move("DH-1", "2", "…")
+    (new,) = await desk.adapter.collect(10)
+    await desk.adapter.settle(new.token, None)
+    await desk.opened().collect(10)
+    file = desk.hands.folder / "var/vnpost/H33.16_dms.jsonl"
+    assert [json.loads(line)["token"] for line in file.read_text().splitlines()] == [new.token]
+    assert list(await desk.adapter.collect(10)) == []
 
 
 async def test_two_may_ask_at_once(desk: Desk) -> None:
