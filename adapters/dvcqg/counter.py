@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from adapters.dvcqg.bill import FAILED, Bills
@@ -76,13 +77,11 @@ class Counter:
             brought = self._filing.tax_notice(item, now)
         else:
             known = await self._context.dossier(self._filing.code_of(item))
-            brought = self._filing.dossier(item, known, now)
+            brought = self._filing.dossier(item, known, now, is_filing=True)
         files, warnings = await self._fetching.files(brought.addresses())
         message = self._filing.message(brought, files, now)
         if warnings:
-            message = type(message)(
-                message.token, message.event, message.origin, message.files, (*message.warnings, *warnings)
-            )
+            message = replace(message, warnings=(*message.warnings, *warnings))
         received = await take(message)
         return received.detail if isinstance(received, NotReceived) else None
 

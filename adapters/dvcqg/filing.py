@@ -104,8 +104,14 @@ class Filing:
             raise Senseless(_NO_CODE)
         return code
 
-    def dossier(self, item: Mapping[str, Any], known: Dossier | None, now: float) -> Brought:
-        """A dossier that was filed, filed anew, supplemented or withdrawn at the portal; raises Senseless."""
+    def dossier(
+        self, item: Mapping[str, Any], known: Dossier | None, now: float, *, is_filing: bool = False
+    ) -> Brought:
+        """A dossier that was filed, filed anew, supplemented or withdrawn at the portal; raises Senseless.
+
+        ``is_filing``: it comes by the call for what was filed. Then a dossier that nobody has registered yet has status
+        1, whatever the portal says of it: who receives it is its one-stop, not the portal. What was said is kept.
+        """
         tidy = tidied(_bare(item), self._shape)
         if tidy.faults:
             raise Senseless(tidy.faults[0])
@@ -114,6 +120,9 @@ class Filing:
         status = record.get("TrangThaiHoSo", _FILED)
         if status not in {str(number) for number in range(1, 11)}:
             raise Senseless(_NO_STATUS)
+        told = status
+        if is_filing and (known is None or known.status is None):
+            status = record["TrangThaiHoSo"] = _FILED
         entry = _answered(record, known) if known is not None and known.status == _WAITS else None
         kind: Kind = "registered"
         if known is not None and known.status is not None:
@@ -121,7 +130,7 @@ class Filing:
         since = entry.get("NgayTiepNhanBoSung") if entry is not None else _since(record, status)
         parts = read_code(code)
         extra: dict[str, Any] = {
-            "@status": int(status), "@told": status, "@at": _moment(since, now),
+            "@status": int(status), "@told": told, "@at": _moment(since, now),
             "@agency": None if parts is None else parts.agency, "@supplement": entry,
             "@channel": _ONLINE if status == _FILED else None,
             "@papers": [*(entry or {}).get("DanhSachGiayToBoSung", ()), *record.get("TaiLieuNop", ())] or None,

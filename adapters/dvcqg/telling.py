@@ -25,6 +25,7 @@ from gateway.core.content import InMemory
 from gateway.core.dossiers.code import check_own, compared
 from gateway.core.dossiers.dossier import Dossier
 from gateway.core.faults import PermanentFailure, TransientFailure
+from gateway.core.moments import parse_moment
 from gateway.ports import AdapterContext, HandedOver, Parcel
 
 TOLD: Final = frozenset({
@@ -59,6 +60,7 @@ class Telling:
         self._portal = portal
         self._items = items
         self._officer = officer
+        self._patience = float(context.settings.get("registration_hours", 24)) * 3600
         self._lasting = Lasting()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -135,6 +137,14 @@ class Telling:
                 "Trục không còn giữ bản đăng ký của hồ sơ này nên không báo được trạng thái hiện tại: đơn vị xử lý cập"
                 " nhật trực tiếp trên Cổng, rồi bỏ thông điệp - the bus no longer keeps this dossier's registration:"
                 " its agency must bring the portal up to date itself, then the message can be discarded"
+            )
+        sent = parse_moment(str(parcel.event.get("time"))) or 0.0
+        if self._context.now() - sent > self._patience:
+            # An answer that is waited for without end would look like an outage to everybody else's messages.
+            raise PermanentFailure(
+                "vẫn chưa có bản đăng ký của hồ sơ này ở trục và ở Cổng: bộ phận một cửa gửi dossier.registered, rồi"
+                " đơn vị vận hành trục phát lại (lgsp replay) - still no registration of this dossier at the bus or at"
+                " the portal: its one-stop must send it, then the operator replays this message"
             )
         raise TransientFailure(
             "chưa có bản đăng ký của hồ sơ này: bộ phận một cửa tiếp nhận cần gửi dossier.registered - no registration"

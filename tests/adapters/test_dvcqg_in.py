@@ -96,6 +96,13 @@ async def test_without_a_word_about_status_and_channel_it_was_filed_online_just_
         assert (data["status"]["code"], data["submission"]["channel"]) == (1, "online")
 
 
+async def test_what_was_filed_was_not_received_yet_whatever_the_portal_calls_it(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        data, _ = await the_one(desk, an_item(TrangThaiHoSo="4", NgayTiepNhan="20261124083000"))
+        assert (data["status"]["code"], data["status"]["told"]["code"]) == (1, "4")
+        assert data["status"]["at"] == "2026-11-23T08:30:00+07:00"
+
+
 @pytest.mark.parametrize("wrapping", ["bare", "data", "list", "text"])
 async def test_an_item_comes_bare_under_data_or_as_json_in_a_text(tmp_path: Path, wrapping: Wrapping) -> None:
     async with a_desk(tmp_path) as desk:

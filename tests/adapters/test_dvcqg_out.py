@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.dvcqg.stand_in import Fault
+from adapters.dvcqg.stand_in import Fault, Kind
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.moments import parse_moment
 from tests.adapters.portal_desk import CODE, DISTRICT, a_desk, moment, progress, registration, status
 
 
@@ -168,6 +170,44 @@ async def test_messages_of_one_dossier_at_once_leave_it_where_it_stands(tmp_path
         assert kept.repeats == 0
 
 
+@pytest.mark.parametrize("seed", range(12))
+async def test_in_whatever_order_and_however_often_it_is_told_the_portal_ends_at_the_same(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    issued = {"dossierCode": CODE, "status": status(9, 9), "results": [{"name": "Giấy phép"}]}
+    asked = {"id": "BS-1", "content": "Thiếu bản vẽ", "requestedAt": moment(5)}
+    answer = {"id": "BS-1", "receivedAt": moment(6)}
+    said = [
+        ("dossier.registered", registration()),
+        ("dossier.progressed", progress(4, 3)),
+        ("dossier.supplement-requested", {"dossierCode": CODE, "status": status(5, 5), "supplement": asked}),
+        ("dossier.supplemented", {"dossierCode": CODE, "status": status(4, 6), "supplement": answer}),
+        ("dossier.progressed", progress(4, 7)),
+        ("dossier.result-issued", issued),
+    ]
+    async with a_desk(tmp_path) as desk:
+        chance.shuffle(said)
+        waiting = [desk.say(*each) for each in said]
+        for service in ("TraCuuHoSo", "DongBoHoSoMC", "CapNhatTienDoHoSoMC"):
+            # A session that is refused twice in a row is an account that has lost its rights.
+            kinds: list[Kind] = [chance.choice(["lost-reply", "html", "reset"]), "session"]
+            desk.portal.faults.once(service, *(Fault(kind) for kind in kinds))
+        while waiting:
+            chance.shuffle(waiting)
+            now, waiting = waiting[:3], waiting[3:]
+            results = await asyncio.gather(*(desk.adapter.deliver(each) for each in now), return_exceptions=True)
+            for parcel, result in zip(now, results, strict=True):
+                assert not isinstance(result, PermanentFailure | DestinationGone)
+                if isinstance(result, BaseException) or chance.random() < 0.2:
+                    waiting.append(replace(parcel, attempt=parcel.attempt + 1))
+        kept = desk.portal.of(CODE)
+        assert (kept.status, kept.item["TrangThaiHoSo"]) == ("9", "9")
+        assert sorted(step["NoiDungXuLy"] for step in kept.steps) == ["Bước ngày 3", "Bước ngày 7"]
+        assert [row["TenGiayTo"] for row in kept.item["DanhSachGiayToKetQua"]] == ["Giấy phép"]
+        assert desk.portal.table.violations == []
+
+
 async def test_a_dossier_that_moves_while_it_is_told_is_told_anew(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
         first = desk.say("dossier.registered", registration())
@@ -187,6 +227,7 @@ async def test_a_dossier_that_moves_while_it_is_told_is_told_anew(tmp_path: Path
 
 async def test_a_step_before_its_registration_waits_and_is_told_after_it(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
+        desk.hands.moment = parse_moment(moment(23)) or 0.0
         early = desk.say("dossier.progressed", progress(4, 3))
         with pytest.raises(TransientFailure) as failure:
             await desk.adapter.deliver(early)
@@ -197,6 +238,19 @@ async def test_a_step_before_its_registration_waits_and_is_told_after_it(tmp_pat
         desk.say("dossier.registered", registration())
         await desk.adapter.deliver(early)
         assert (desk.portal.of(CODE).status, len(desk.portal.of(CODE).steps)) == ("4", 1)
+
+
+async def test_a_step_whose_registration_never_comes_is_given_up_in_words_before_it_looks_like_an_outage(
+    tmp_path: Path,
+) -> None:
+    async with a_desk(tmp_path) as desk:
+        desk.hands.moment = (parse_moment(moment(23)) or 0.0) + 23 * 3600
+        early = desk.say("dossier.progressed", progress(4, 3))
+        with pytest.raises(TransientFailure):
+            await desk.adapter.deliver(early)
+        desk.hands.moment += 2 * 3600
+        with pytest.raises(PermanentFailure, match="lgsp replay"):
+            await desk.adapter.deliver(early)
 
 
 async def test_a_step_of_a_dossier_that_only_the_portal_knows_is_told_alone(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ SUBSCRIPTION = """
 [[systems.subscriptions]]
 contract = "{contract}"
 version = "{version}"
-retry = {{ first = "150ms", factor = 1.3, cap = "600ms", deadline = "1d" }}
+retry = {{ first = "150ms", factor = 1.3, cap = "400ms", deadline = "1d" }}
 """
 AGREEMENT = """\
 id = "MC-THU"
@@ -75,7 +75,7 @@ FAULTS = {
     "login": [Fault("html"), Fault("http", 503)],
     "TraCuuHoSo": [Fault("wrong-json"), Fault("blind"), Fault("session"), Fault("slow", 0.4), Fault("code", "99")],
     "DongBoHoSoMC": [
-        Fault("lost-reply"), Fault("html"), Fault("session"), Fault("slow", 1.5), Fault("words", "Không thành công"),
+        Fault("lost-reply"), Fault("html"), Fault("session"), Fault("slow", 1.2), Fault("words", "Không thành công"),
         Fault("encoded"), Fault("null"), Fault("lost-reply"), Fault("cut"),
     ],
     "CapNhatTienDoHoSoMC": [Fault("lost-reply"), Fault("http", 500), Fault("reset"), Fault("lost-reply")],
@@ -214,7 +214,7 @@ async def test_a_portal_that_misbehaves_shows_every_dossier_where_it_stands_in_t
         for service, faults in FAULTS.items():
             portal.faults.once(service, *faults)
         url = at_a_free_port(folder)
-        codes = [f"000.00.05.H33-261123-{number:04}" for number in range(1, 15)]
+        codes = [f"000.00.05.H33-261123-{number:04}" for number in range(1, 13)]
         log: list[str] = []
 
         async with AsyncExitStack() as stack:
@@ -231,7 +231,7 @@ async def test_a_portal_that_misbehaves_shows_every_dossier_where_it_stands_in_t
                 town.live(code, (codes.index(code)) % 7)
             await asyncio.to_thread(town.publish, gateway)
             portal.doors.expire_sessions()
-            await until(lambda: len(portal.table.dossiers) >= 9, gateway)
+            await until(lambda: len(portal.table.dossiers) >= 8, gateway)
             # As a power cut would, between whatever it is doing.
             await asyncio.to_thread(gateway.kill)
         await portal.go_down()
