@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from adapters.onestop_wso2.inline import marked, placed
-from adapters.onestop_wso2.meaning import Marks, Meaning, Senseless, meaning_of
+from adapters.onestop_wso2.meaning import Marks, Meaning, Senseless, meaning_of, without_marks
 from adapters.onestop_wso2.wire import Wire, beyond
 from gateway.core.dossiers.code import check_own
 from gateway.core.dossiers.dossier import Dossier
@@ -74,14 +74,14 @@ class Reader:
         item, warnings = self._tidied(marked(said), self._wire.document)
         code = self._code(item)
         digests = placed(item, files)
-        origin = _origin({"document": item, "more": more, "files": digests})
+        marks = Marks.of(said)
+        origin = _origin({"document": item, "more": without_marks(more), "marks": marks.words, "files": digests})
         _mend(item, warnings)
         for name in ("DocTypeCode", "CitizenName"):
             if name not in item:
                 raise Senseless(_missing(name))
         if not {"OrganInchargeIdLevel1", "OrganInchargeName"} & set(item):
             item["OrganInchargeIdLevel1"] = self._terms.agency
-        marks = Marks.of(said)
         meaning = meaning_of(item, marks, await self._known(code), self._terms.agency)
         if meaning.kind == "registered":
             more = beyond(said, self._wire.registered)
@@ -105,7 +105,7 @@ class Reader:
             raise Senseless(_NO_STATUS)
         if "DateCreated" not in item:
             raise Senseless(_missing("DateCreated"))
-        origin = _origin({"trace": item, "more": more})
+        origin = _origin({"trace": item, "status": told, "more": without_marks(more)})
         extra = {"@status": status, "@told": told, **_ext(more, warnings)}
         data = self._wire.rules["trace"].apply({**item, **extra})
         return Collected(

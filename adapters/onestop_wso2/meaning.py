@@ -16,6 +16,9 @@ from gateway.core.dossiers.statuses import DONE, HANDED_OVER, PROCESSING, REFUSE
 from gateway.core.faults import Text
 from gateway.core.wire_record import name_in
 
+#: What is read besides the rules.
+_MARKS: Final = frozenset({"issuccess", "isreturned", "hassupplementary", "status"})
+
 
 class Senseless(Exception):
     """The item says something that cannot be passed on; for its sender."""
@@ -51,6 +54,11 @@ class Marks:
             _is(name_in(said, "HasSupplementary")) and is_open,
             told,
         )
+
+    @property
+    def words(self) -> list[str]:
+        """The marks as they compare, however they were typed."""
+        return [str(each) for each in (self.is_success, self.is_returned, self.is_waiting, self.told)]
 
     def status(self, *, is_known: bool) -> int:
         """Of the national list. What is given back without success was refused, or stopped once it was under way."""
@@ -104,6 +112,11 @@ def meaning_of(item: Mapping[str, Any], marks: Marks, known: Dossier | None, age
     version = "1.0" if status == SUPPLEMENT else "2.0"
     at = entry["SendDate" if status == SUPPLEMENT else "ReceivedDate"]
     return Meaning(wanted, version, status, (), {"@supplement": entry, "@since": at})
+
+
+def without_marks(more: Mapping[str, Any]) -> dict[str, Any]:
+    """What no rule reads, less the marks: those are compared by what they say."""
+    return {name: value for name, value in more.items() if name.casefold() not in _MARKS}
 
 
 def _untold(item: Mapping[str, Any], known: Dossier, wanted: str) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import json
 import random
 import time
@@ -206,8 +207,9 @@ class OldOffice:
                 async with http.post(f"{self.door}/token", data=form) as answer:
                     granted = await answer.json()
                     self._token = str(granted.get("access_token", ""))
-            fields = {"Authorization": f"Bearer {self._token}"}
-            async with http.post(f"{self.door}/{path}", json=body, headers=fields) as answer:
+            fields = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            written = io.BytesIO(json.dumps(body).encode())
+            async with http.post(f"{self.door}/{path}", data=written, headers=fields) as answer:
                 said = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self.errors.append(type(error).__name__)
