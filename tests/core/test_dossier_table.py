@@ -17,7 +17,7 @@ from gateway.core.dossiers.event import Hop
 from gateway.core.dossiers.heads import deadlines_of, head_of
 from gateway.core.dossiers.history import dossier_of
 from gateway.core.dossiers.linked import linked
-from gateway.core.dossiers.table import Table, by_procedure, month_of, monthly, tables_of, total_of
+from gateway.core.dossiers.table import Table, by_procedure, by_unit, month_of, monthly, tables_of, total_of
 from tests.core.dossier_told import CODE, DISTRICT, HISTORIES, HOUR, ONE_STOP, PORTAL, an_event, at, shown, told
 
 CALENDAR = read_law().calendar
@@ -223,6 +223,14 @@ def test_tables_are_by_the_agency_that_answers_and_add_up() -> None:
     assert {lead: table.received for lead, table in tables.items()} == {DISTRICT: 1, ONE_STOP: 2}
     assert total_of(tables).received == 3
     assert total_of({}) == Table()
+
+
+def test_where_one_software_serves_many_units_tables_may_be_by_the_unit_that_received() -> None:
+    heads = [head(received("2026-03-02T08:00", addressee=unit)) for unit in (DISTRICT, "", DISTRICT)]
+
+    tables = tables_of(heads, *MARCH, by=by_unit)
+
+    assert {name: table.received for name, table in tables.items()} == {DISTRICT: 2, ONE_STOP: 1}
 
 
 def test_tables_may_be_by_procedure_too() -> None:

@@ -64,6 +64,9 @@ class Dossier:
     children: tuple[str, ...] = ()
     channel: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
+    #: The agency that its registration names as the one that received it, which may be another than the one whose
+    #: software told it; empty where it names none by a code.
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +95,5 @@ class Head:
     track: tuple[tuple[int, float], ...] = ()
     #: Missed deadlines of which somebody was told: (agency, number of its hop or 0, due).
     warned: tuple[tuple[str, int, float], ...] = ()
+    #: As in ``Dossier``.
+    unit: str = ""

@@ -69,6 +69,7 @@ def head_of(dossier: Dossier, place: int, now: float) -> Head:
         finished_at=dossier.finished_at,
         flags=tuple([flag for flag in _FLAGS if flag in flags]),
         next_look=next((each.passed_at for each in deadlines_of(dossier) if each.passed_at > now), None),
+        unit=dossier.unit,
         place=place,
         track=tuple(
             [

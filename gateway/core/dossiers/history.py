@@ -92,6 +92,7 @@ class _Story:
     procedure: str = ""
     channel: str = ""
     parent: str = ""
+    unit: str = ""
 
     def __post_init__(self) -> None:
         self.course = Course(self.calendar)
@@ -157,6 +158,7 @@ class _Story:
         if self.registered is None or (is_leads and self.registered.agency != event.agency):
             self.registered = event
         self.procedure = (event.procedure if is_leads else "") or self.procedure or event.procedure
+        self.unit = (event.addressee if is_leads else "") or self.unit or event.addressee
         self.channel = self.channel or event.channel
         self.parent = self.parent or event.parent
         if event.due is not None and self.course.due is None:
@@ -248,6 +250,7 @@ class _Story:
             parent=self.parent,
             children=tuple(dict.fromkeys([part.hop.child for part in parts if part.hop.child])),
             channel=self.channel,
+            unit=self.unit,
         )
 
 

@@ -74,6 +74,11 @@ def by_lead(head: Head) -> str:
     return head.lead
 
 
+def by_unit(head: Head) -> str:
+    """The unit that received it: software of one agency may serve many."""
+    return head.unit or head.lead
+
+
 def by_procedure(head: Head) -> str:
     """The procedure that it follows."""
     return head.procedure
