@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +71,8 @@ def province(place: Place, /, seconds: float | None, **wish: Any) -> None:
 
     WHO là bộ chuyển đổi, hệ thống, mã hoặc cấp cơ quan (commune). WHO: an adapter, a system, an agency's code or level.
     """
-    run(_Province(place, **wish).live(), seconds)
+    # The time is counted from when all stand.
+    run(_Province(place, seconds=seconds, **wish).live(), None)
 
 
 @dataclass(slots=True)
@@ -87,10 +89,11 @@ class _Province:
     faults: Sequence[str]
     only: Sequence[str]
     others: Sequence[str]
+    seconds: float | None
     _lines: dict[str, Profile] = field(default_factory=dict)
 
     async def live(self) -> None:
-        """Stand, tell where, and go on for ever."""
+        """Stand, tell where, and go on for as long as it is told."""
         from gateway.cli.mocked import plan
 
         self._lines = dict(map(_line, self.profiles))
@@ -119,15 +122,16 @@ class _Province:
                     f"Đã ghi {folder}; chạy: lgsp -C {folder} serve", f"Written; run: lgsp -C {folder} serve"
                 )
                 self.place.give({"event": "written", "folder": str(folder), "bus": url})
-            async with asyncio.TaskGroup() as all_of_them:
-                for each in stood:
-                    all_of_them.create_task(await self._actor(stack, each, bus))
-                if bus and self.folder is not None:
-                    for placed in systems:
-                        if placed.adapter == _FETCHING:
-                            all_of_them.create_task(await self._commune(stack, placed, folder, bus))
-                self.place.give({"event": "ready", "systems": [each.placed.system for each in stood]})
-                await asyncio.Event().wait()
+            work = [await self._actor(stack, each, bus) for each in stood]
+            if bus and self.folder is not None:
+                fetchers = [each for each in systems if each.adapter == _FETCHING]
+                work += [await self._commune(stack, each, folder, bus) for each in fetchers]
+            self.place.give({"event": "ready", "systems": [each.placed.system for each in stood]})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.seconds), asyncio.TaskGroup() as all_of_them:
+                    for each in work:
+                        all_of_them.create_task(each)
+                    await asyncio.Event().wait()
 
     def _systems(self) -> list[Placed]:
         """The plan's systems whose software is there, and those asked for besides; the others are told."""
