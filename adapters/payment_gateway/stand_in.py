@@ -14,6 +14,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -84,12 +85,12 @@ class Bank:
         self.paid[code] = told
         value = str(amount) if amount is not None else asked["SoTien"] if asked is not None else "0"
         reference = asked["MaThamChieu"] if asked is not None else f"{code}20261124083000"
-        return await self._tell(_notice(told, code, reference, value, status))
+        return await self._tell({**_notice(told, code, reference, value, status), "ThoiGianThanhToan": _now()})
 
     async def refund(self, code: str, amount: int, *, reason: str = "") -> list[int]:
         """Money was given back. What it was told."""
         made = _notice(f"HT-{next(self._numbers)}", code, f"{code}20261124083000", str(amount), "9")
-        made |= {"MaGoc": self.paid.get(code, ""), "LyDoHoan": reason}
+        made |= {"MaGoc": self.paid.get(code, ""), "LyDoHoan": reason, "ThoiGianThanhToan": _now()}
         return await self._tell(made)
 
     async def arrivals(self) -> list[str]:
@@ -184,6 +185,10 @@ def _notice(its_id: str, code: str, reference: str, amount: str, status: str) ->
         "MaThongBaoThue": its_id, "MaHoSo": code, "MaThamChieu": reference, "SoTien": amount,
         "ThoiGianThanhToan": "20261124103000", "TrangThaiThanhToan": status,
     }  # fmt: skip
+
+
+def _now() -> str:
+    return (datetime.now(UTC) + timedelta(hours=7)).strftime("%Y%m%d%H%M%S")
 
 
 def _sealed(notice: Mapping[str, Any]) -> dict[str, Any]:

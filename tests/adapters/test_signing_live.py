@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +195,10 @@ async def test_drafts_payments_and_orders_go_there_and_back_once_through_faults_
             assert set(await hall.bank.pay(codes[0])) == {401}
             assert set(await hall.bank.pay(codes[0], notice="TB-1")) == {200}
             calls = [asyncio.ensure_future(again(hall.qlvb.sign, f"TK-{number}", "01", signed)) for number in (3, 4)]
-            calls += [asyncio.ensure_future(again(hall.bank.pay, code, notice=f"P-{code}")) for code in codes[1:]]
+            calls += [
+                asyncio.ensure_future(again(hall.bank.pay, code, notice=f"P-{code}", amount=14_000 + number))
+                for number, code in enumerate(codes[1:])
+            ]
             await asyncio.sleep(0.05)
             await asyncio.to_thread(gateway.kill)
             pending.extend(calls)
@@ -237,6 +240,10 @@ def check(hall: Hall, codes: list[str], signed: str) -> None:
     assert paper["file"]["sha256"] == signed
     paid = Counter((data["dossierCode"], data["noticeId"]) for data in hall.of("payment.notified"))
     assert paid == {(codes[0], "TB-1"): 1, **{(code, f"P-{code}"): 1 for code in codes[1:]}}
+    notices = {data["dossierCode"]: data for data in hall.of("payment.notified")}
+    assert notices[codes[0]]["status"]["code"] == 4
+    assert notices[codes[1]]["ext"] == {"payment_gateway": {"amountMismatch": {"charged": 15_000}}}
+    assert "status" not in notices[codes[1]]
     moves = Counter((data["orderNumber"], data["event"]["code"]) for data in hall.of("post.tracked"))
     assert moves == {(f"{code}-1", event): 1 for code in codes for event in ("MOI", "PHAT")}
     assert [order.times for order in hall.post.orders.values()] == [1] * MANY
@@ -250,7 +257,12 @@ async def out(hall: Hall, bus: Bus, codes: list[str]) -> None:
     assert await Upload(bus, token, content, "application/pdf").sent(tries=3)
     file = {"name": "a.pdf", "mediaType": "application/pdf", "size": content.size, "sha256": content.sha256}
     somebody = {"name": "Nguyễn Văn Mẫu", "address": "Số 1 đường Mẫu"}
-    at = "2026-11-24T08:30:00+07:00"
+    at, before = ((datetime.now(UTC) - timedelta(seconds=ago)).isoformat(timespec="seconds") for ago in (60, 3600))
+    for code in codes[:2]:
+        await hall.send(bus, "dossier.registered", code, {
+            "dossierCode": code, "procedure": {"code": "1.004199"}, "agency": {"code": "H33.01"},
+            "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"}, "status": {"code": 4, "at": before},
+        })  # fmt: skip
     for number, code in enumerate(codes):
         await hall.send(bus, "signing.requested", code, {
             "dossierCode": code, "requestId": f"TK-{number}", "title": "Hồ sơ mẫu",
