@@ -63,14 +63,16 @@ class Counter:
             return _told(FAILED, _BUSY, 503, _LATER)
 
     async def _filed(self, service: str, body: Any, take: Take) -> Reply:
+        # However many dossiers a call brings: the portal does not wait longer for their files.
+        end = self._fetching.end()
         for item in items_of(body):
-            refusal = await self._taken(service, item, take)
+            refusal = await self._taken(service, item, end, take)
             if refusal is not None:
                 return _told(FAILED, refusal)
         return _told(0, _DONE)
 
-    async def _taken(self, service: str, item: Any, take: Take) -> Text | None:
-        """Take one item; why it is refused, or None."""
+    async def _taken(self, service: str, item: Any, end: float, take: Take) -> Text | None:
+        """Take one item, with the files that are fetched by ``end``; why it is refused, or None."""
         now = self._context.now()
         brought: Brought
         if service == _TAX:
@@ -78,7 +80,7 @@ class Counter:
         else:
             known = await self._context.dossier(self._filing.code_of(item))
             brought = self._filing.dossier(item, known, now, is_filing=True)
-        files, warnings = await self._fetching.files(brought.addresses())
+        files, warnings = await self._fetching.files(brought.addresses(), end)
         message = self._filing.message(brought, files, now)
         if warnings:
             message = replace(message, warnings=(*message.warnings, *warnings))

@@ -32,13 +32,17 @@ class Fetching:
         self._seconds = float(settings.get("file_seconds", 8))
         self._most = int(settings.get("max_mebibytes", 20)) << 20
 
-    async def files(self, addresses: Sequence[str]) -> tuple[Mapping[str, CollectedFile], tuple[Text, ...]]:
-        """The files by address, and a word on those that stay where they are. Never raises."""
+    def end(self) -> float:
+        """Until when (by the loop's clock) the files of a call that begins now may be fetched."""
+        return asyncio.get_running_loop().time() + self._seconds
+
+    async def files(self, addresses: Sequence[str], end: float) -> tuple[Mapping[str, CollectedFile], tuple[Text, ...]]:
+        """The files by address, and a word on those that stay where they are; over by ``end``. Never raises."""
         wanted = list(dict.fromkeys(addresses))
         slots = asyncio.Semaphore(_AT_ONCE)
         tasks = {each: asyncio.ensure_future(self._one(each, slots)) for each in wanted[:_MOST]}
         if tasks:
-            await asyncio.wait(tasks.values(), timeout=self._seconds)
+            await asyncio.wait(tasks.values(), timeout=max(0.0, end - asyncio.get_running_loop().time()))
         found: dict[str, CollectedFile] = {}
         reasons: list[str] = ["too many"] * (len(wanted) > _MOST)
         for address, task in tasks.items():

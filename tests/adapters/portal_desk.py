@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import uuid
@@ -9,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from aiohttp import web
 
 from adapters.dvcqg import adapter as kind
 from adapters.dvcqg.stand_in import Portal, agency
@@ -24,6 +27,8 @@ from gateway.core.visit import Call, NotReceived, Received
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel
 from tests.adapters.fitting import Hands
 
+#: The smallest file that everybody takes for a PDF.
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 CODE = "000.00.05.H33-261123-0001"
 ONE_STOP, DISTRICT, PORTAL = "H33.05", "H33.40", "H33.16"
 
@@ -142,6 +147,28 @@ class Desk:
 
 
 _TWO = {"dossier.registered", "dossier.supplemented", "dossier.result-issued"}
+
+
+@contextlib.asynccontextmanager
+async def a_file_host(*answers: web.Response | float) -> AsyncIterator[str]:
+    """A host whose files /0, /1 ... are so answered; a number is how many seconds it takes."""
+
+    async def answer(request: web.Request) -> web.Response:
+        found = answers[int(request.match_info["number"])]
+        if isinstance(found, web.Response):
+            return found
+        await asyncio.sleep(found)
+        return web.Response(body=PDF)
+
+    app = web.Application()
+    app.router.add_get("/{number}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

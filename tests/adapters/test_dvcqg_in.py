@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from gateway.core.content import InMemory
 from gateway.core.faults import Busy, Misconfigured, Text
 from gateway.core.visit import Call, NotReceived
 from gateway.ports import Collected
-from tests.adapters.portal_desk import CODE, Desk, a_desk, moment, progress, registration, status
+from tests.adapters.portal_desk import CODE, PDF, Desk, a_desk, a_file_host, moment, progress, registration, status
 
-PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 CATALOG = read_catalog([builtin_folder()])
 
 
@@ -37,28 +35,6 @@ def sound(item: Collected) -> Mapping[str, Any]:
 
 def paper(link: str, **more: Any) -> dict[str, Any]:
     return {"TepDinhKemId": "TL-1", "TenTepDinhKem": "don.pdf", "DuongDanTaiTepTin": link, **more}
-
-
-@asynccontextmanager
-async def a_file_host(*answers: web.Response | float) -> AsyncIterator[str]:
-    """A host whose files /0, /1 ... are so answered; a number is how many seconds it takes."""
-
-    async def answer(request: web.Request) -> web.Response:
-        found = answers[int(request.match_info["number"])]
-        if isinstance(found, web.Response):
-            return found
-        await asyncio.sleep(found)
-        return web.Response(body=PDF)
-
-    app = web.Application()
-    app.router.add_get("/{number}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def the_one(desk: Desk, item: Mapping[str, Any]) -> tuple[Mapping[str, Any], Collected]:
@@ -372,6 +348,18 @@ async def test_the_portal_does_not_wait_for_slow_files_and_large_ones_stay_where
         data, item = await the_one(desk, an_item(TaiLieuNop=papers))
         assert ["file" in each for each in data["papers"]] == [False, False, True]
         assert len(item.warnings) == 2
+
+
+async def test_however_many_dossiers_a_call_brings_their_files_are_waited_for_together(tmp_path: Path) -> None:
+    async with (
+        a_file_host(30.0) as host,
+        a_desk(tmp_path, file_hosts=["127.0.0.1"], file_seconds=1) as desk,
+    ):
+        codes = [f"000.00.05.H33-261123-000{number}" for number in range(1, 7)]
+        items = [an_item(code, TaiLieuNop=[paper(f"{host}/0")]) for code in codes]
+        async with asyncio.timeout(3):
+            assert (await desk.call("nhanhsdvcqg", {"data": items}))["error_code"] == 0
+        assert [item.event["subject"] for item in desk.taken] == codes
 
 
 async def test_with_or_without_its_files_the_same_call_is_the_same_dossier(tmp_path: Path) -> None:

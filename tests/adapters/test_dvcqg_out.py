@@ -170,6 +170,23 @@ async def test_messages_of_one_dossier_at_once_leave_it_where_it_stands(tmp_path
         assert kept.repeats == 0
 
 
+async def test_a_call_that_the_portal_carries_out_long_after_it_was_given_up_does_not_stay_the_last_word(
+    tmp_path: Path,
+) -> None:
+    async with a_desk(tmp_path, timeout=1) as desk:
+        await desk.tell("dossier.registered", registration())
+        first = desk.say("dossier.progressed", progress(4, 3))
+        desk.portal.faults.once("DongBoHoSoMC", Fault("late", 1.2))
+        with pytest.raises(TimedOut):
+            await desk.adapter.deliver(first)
+        issued = {"dossierCode": CODE, "status": status(9, 9), "results": [{"name": "Giấy phép"}]}
+        await desk.tell("dossier.result-issued", issued)
+        await asyncio.sleep(0.3)
+        assert desk.portal.of(CODE).status == "4"
+        await desk.adapter.deliver(replace(first, attempt=2))
+        assert (desk.portal.of(CODE).status, len(desk.portal.of(CODE).steps)) == ("9", 1)
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_in_whatever_order_and_however_often_it_is_told_the_portal_ends_at_the_same(
     tmp_path: Path, seed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from adapters.dvcqg.portal.doors import AGENCY, AUTH, DSTCODE, INTEGRATION, PASSWORD, SHARE, USERNAME
 from adapters.dvcqg.portal.faults import Kind
 from adapters.dvcqg.stand_in import Fault, Portal, agency, an_item
+from tests.adapters.portal_desk import PDF, a_file_host
 
 CODE = "000.00.05.H33-261123-0001"
 GIVEN = {"NgayTiepNhan": "20261123083000", "TrangThaiHoSo": "2"}
@@ -159,6 +162,19 @@ async def test_what_is_done_without_a_reply_is_done(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.put()
     assert client.portal.of(CODE).status == "2"
+
+
+async def test_it_fetches_files_from_where_it_was_told_they_lie(client: Client) -> None:
+    async with a_file_host(web.Response(body=PDF), web.Response(status=410)) as host:
+        results = [
+            {"TenGiayTo": "x", "MaThanhPhanHoSo": "", "GiayToId": "", "DuongDanTepTinKetQua": f"{host}/{number}"}
+            for number in range(2)
+        ]
+        await client.put(DanhSachGiayToKetQua=results)
+        assert await client.portal.fetch_files(CODE) == {
+            f"{host}/0": hashlib.sha256(PDF).hexdigest(),
+            f"{host}/1": "",
+        }
 
 
 @pytest.mark.parametrize("kind", ["reset", "html", "wrong-json", "null"])
