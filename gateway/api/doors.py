@@ -40,6 +40,10 @@ class Accepting(Protocol):
     """The front door's step: one outcome per envelope, in the same order."""
 
     @property
+    def pulling(self) -> frozenset[str]:
+        """Adapters whose recipients fetch for themselves."""
+
+    @property
     def refusals(self) -> Counter[tuple[str, int, str]]:
         """Refusals before the signer is known, by address, minute since 1970 and problem: to be added to."""
 
@@ -149,6 +153,8 @@ class Doors:
     #: An operation on more deliveries than this is begun by an approver.
     approval_above: int = 10_000
     limits: Limits = field(default_factory=Limits)
+    #: Adapters whose recipients fetch for themselves.
+    pulling: frozenset[str] = frozenset({"inbox"})
     #: Answers agencies' software at the doors of its systems; None where no system has one.
     reception: Reception | None = None
 

@@ -1,4 +1,4 @@
-"""The inbox: a recipient without a listener leases its deliveries and settles them (adapter ``inbox``)."""
+"""The inbox: a recipient that nobody can call leases its deliveries and settles them (adapters that pull)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from gateway.api.problems import bad_request
 from gateway.core.directory import System
 from gateway.core.faults import Rejected, Text, Violation
 
-ADAPTER: Final = "inbox"
 #: How often a waiting lease looks whether its caller is still there, in seconds.
 _LOOK: Final = 1.0
 _MOST_ITEMS: Final = 5_000
@@ -71,12 +70,13 @@ async def settle(request: web.Request) -> web.Response:
 
 def _puller(request: web.Request) -> System:
     system = system_of(request)
-    if system.adapter != ADAPTER:
+    if system.adapter not in request.app[DOORS].pulling:
         raise Rejected(
             "forbidden",
             Text(
-                "Hệ thống này không nhận qua hộp thư (adapter khác inbox). Cơ quan liên hệ đơn vị vận hành để đổi.",
-                "This system does not receive by inbox (its adapter is another). The agency must ask the operator.",
+                "Hệ thống này không nhận qua hộp thư (adapter của nó được trục gọi). Cơ quan liên hệ đơn vị vận hành để"
+                " đổi.",
+                "This system does not receive by inbox (the bus calls its adapter). The agency must ask the operator.",
             ),
         )
     return system
