@@ -22,6 +22,7 @@ from gateway.calls.caller import Answer, Caller
 from gateway.calls.gate import Gate
 from gateway.calls.granted import Pass
 from gateway.core.brought import Bringer
+from gateway.core.dossiers.code import compared
 from gateway.core.faults import (
     Busy,
     DeliveryFailure,
@@ -177,8 +178,10 @@ class PaymentGateway:
             else:
                 data["receipt"] = receipt[0]
                 files = () if receipt[1] is None else (receipt[1],)
+        # With the dossier: were a gateway to use an id twice, no money would be taken for a repeat of another's.
+        identity = [data["noticeId"], notice.outcome, compared(data["dossierCode"])]
         return self._bringer.message(
-            notice.contract, "1.0", data, subject=data["dossierCode"], identity=[data["noticeId"], notice.outcome],
+            notice.contract, "1.0", data, subject=data["dossierCode"], identity=identity,
             now=self._context.now(), files=files, warnings=tuple(warnings),
         )  # fmt: skip
 

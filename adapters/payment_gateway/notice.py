@@ -1,6 +1,7 @@
 """A notice of payment read: money was moved, so what can be understood is taken, and what is odd about it is said.
 
-A notice is told apart by its own id and its outcome: told again it is the same message, whatever else it says then.
+A notice is told apart by its own id, its outcome and its dossier: told again it is the same message, whatever else it
+says then.
 """
 
 from __future__ import annotations

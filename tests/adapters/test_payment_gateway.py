@@ -147,6 +147,12 @@ async def test_a_payment_that_failed_first_is_another_message_than_the_one_that_
     assert len({item.event["id"] for item in desk.taken}) == 2
 
 
+async def test_an_id_that_a_gateway_uses_for_two_dossiers_is_two_notices(desk: Desk) -> None:
+    for code in (CODE, CODE.replace("0001", "0002"), f" {CODE} "):
+        assert desk.bank.said_yes(await desk.told(MaHoSo=code))
+    assert [item.event["data"]["dossierCode"][-4:] for item in desk.taken] == ["0001", "0002"]
+
+
 async def test_money_that_does_not_fit_the_bill_is_kept_said_and_moves_nothing(desk: Desk) -> None:
     desk.dossier = a_dossier(6, 15_000, 30_000)
     assert desk.bank.said_yes(await desk.told(SoTien="40000"))

@@ -155,7 +155,8 @@ async def a_hall(folder: Path) -> AsyncIterator[Hall]:
         )
         write(made, "agreements/MC.toml", AGREEMENT)
         for code, name, adapter, settings, contract in (
-            ("H33.02", "qlvb", "qlvb_signing", {**qlvb.settings, "callback_url": f"{url}/in/H33.02/qlvb"},
+            ("H33.02", "qlvb", "qlvb_signing",
+             {**qlvb.settings, "callback_url": f"{url}/in/H33.02/qlvb", "callback_names_dossier": True},
              "signing.requested"),
             ("H33.90", "bank", "payment_gateway", {**bank.settings, "get_bill": False}, "dossier.progressed"),
             ("H33.91", "post", "vnpost", {**post.settings, "poll_seconds": 0.2}, "post.ordered"),
@@ -194,6 +195,7 @@ async def test_drafts_payments_and_orders_go_there_and_back_once_through_faults_
                 assert set(await hall.qlvb.sign(f"TK-{number}", "01", signed)) == {200}
             assert set(await hall.bank.pay(codes[0])) == {401}
             assert set(await hall.bank.pay(codes[0], notice="TB-1")) == {200}
+            hall.bank.as_form = True
             calls = [asyncio.ensure_future(again(hall.qlvb.sign, f"TK-{number}", "01", signed)) for number in (3, 4)]
             calls += [
                 asyncio.ensure_future(again(hall.bank.pay, code, notice=f"P-{code}", amount=14_000 + number))
@@ -205,7 +207,8 @@ async def test_drafts_payments_and_orders_go_there_and_back_once_through_faults_
 
         async def second_half(gateway: Living, bus: Bus) -> None:
             await asyncio.gather(*pending)
-            await hall.qlvb.sign("TK-5", "03")
+            hall.qlvb.names_nothing = True  # whose it is stands in the address that it was given
+            assert set(await hall.qlvb.sign("TK-5", "03")) == {200}
             for code in codes:
                 hall.post.move(f"{code}-1", "PHAT", "Phát thành công")
             expected = MANY + 2 + MANY + 2 * MANY
