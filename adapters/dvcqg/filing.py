@@ -7,10 +7,13 @@ are read by rules that a province can replace. What no rule reads is kept as it 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
+
+from yarl import URL
 
 from adapters.dvcqg.item import rules
 from gateway.core.brought import Bringer
@@ -40,10 +43,23 @@ _IDS: Final = ("TepDinhKemId", "GiayToId")
 _LINKS: Final = ("DuongDanTaiTepTin", "DuongDanTepTinKetQua")
 _FILED, _WITHDRAWN, _WAITS = "1", "7", 5
 _ONLINE: Final = "online"
+#: What a paper is called that has no name, and no address to be called after.
+_NAMELESS: Final = "(không tên)"
 #: Which member says since when a status holds.
 _SINCE: Final[Mapping[str, str]] = {
     "1": "NgayNopHoSo", "3": "NgayTuChoi", "9": "NgayKetThucXuLy", "10": "NgayTra",
 }  # fmt: skip
+#: What a row of a list is nothing without: of such a row nothing can be passed on.
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "DanhSachLePhi": ("TenPhiLePhi", "Gia"),
+    "DanhSachTepDinhKemKhac": ("TenGiayTo",),
+    "DanhSachGiayToKetQua": ("TenGiayTo",),
+    "DanhSachHoSoBoSung": ("HoSoBoSungId", "NoiDungBoSung", "NgayBoSung"),
+    "DinhDanhCHS": ("SoDinhDanh",),
+    "DSKetNoiCSDL": ("MaCSDL",),
+}
+_LINK: Final = re.compile(r"https?://[!-~\u00a1-\ufffd]")
+_LONGEST_LINK: Final = 4000
 _ZONE: Final = timedelta(hours=7)
 _MOST_ITEMS: Final = 50
 
@@ -137,11 +153,7 @@ class Filing:
             "@ext": tidy.unknown or None,
         }  # fmt: skip
         record |= {name: value for name, value in extra.items() if value is not None}
-        for row in _rows(record):
-            for name in _IDS:
-                if row.get(name) in _PLACEHOLDERS:
-                    del row[name]
-        return Brought(kind, code, record, identity, tidy.warnings)
+        return Brought(kind, code, record, identity, (*tidy.warnings, *_mended(record)))
 
     def tax_notice(self, item: Mapping[str, Any], now: float) -> Brought:
         """A notice that something is to be paid for a dossier; raises Senseless."""
@@ -192,6 +204,36 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if id(row) not in seen:
             seen.add(id(row))
             yield row
+
+
+def _mended(record: dict[str, Any]) -> list[Text]:
+    """Leave out of a record what no contract has room for; a word on each. One odd row must not cost a dossier."""
+    found: list[Text] = []
+    for name, needed in _NEEDED.items():
+        rows = record.get(name, [])
+        whole = [row for row in rows if all(each in row for each in needed)]
+        if len(whole) < len(rows):
+            record[name] = whole
+            found.append(
+                Text(
+                    f"{name} có dòng thiếu {', '.join(needed)}: đã bỏ dòng đó",
+                    f"{name} has a row without {', '.join(needed)}: left out",
+                )
+            )
+    for row in _rows(record):
+        for name in _IDS:
+            if row.get(name) in _PLACEHOLDERS:
+                del row[name]
+        for name in _LINKS:
+            address = str(row.get(name, ""))
+            if address and (_LINK.match(address) is None or len(address) > _LONGEST_LINK):
+                # Whatever it is to the portal's own programs, it leads nowhere from here: kept for who looks into it.
+                del row[name]
+                record.setdefault("@ext", {}).setdefault("@links", []).append(address)
+                found.append(Text(f"{name} không phải địa chỉ http(s): để trong ext", f"{name} is no address: in ext"))
+        if "TenGiayTo" not in row:
+            row.setdefault("TenTepDinhKem", URL(str(row.get("DuongDanTaiTepTin", ""))).name or _NAMELESS)
+    return found
 
 
 def _answered(record: Mapping[str, Any], known: Dossier) -> dict[str, Any] | None:

@@ -59,8 +59,10 @@ class Items:
         if "DinhDanhCHS" in item:
             item["DinhDanhCHS"] = [row for row in item["DinhDanhCHS"] if "LoaiDinhDanh" in row]
         beyond = record.get("ext", {}).get("dvcqg")
-        # What the portal itself said beyond the rules goes back to it; never in place of what is known.
-        written.record = {**beyond, **item} if isinstance(beyond, Mapping) else item
+        # What the portal itself said beyond the rules goes back to it, never in place of what is known; names with @
+        # are the adapter's own.
+        said = {name: beyond[name] for name in beyond if name[:1] != "@"} if isinstance(beyond, Mapping) else {}
+        written.record = {**said, **item}
         self._cut(written, written.record, "item")
         for name in ("TaiLieuNop", "DanhSachGiayToKetQua"):
             for row in written.record.get(name, ()):

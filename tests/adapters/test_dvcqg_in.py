@@ -121,6 +121,30 @@ async def test_a_placeholder_is_no_id(tmp_path: Path) -> None:
         assert data["papers"] == [{"name": "don.pdf", "link": "https://tep.example.vn/1"}]
 
 
+async def test_rows_that_say_nothing_are_left_out_and_do_not_cost_the_dossier(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        odd = an_item(
+            DanhSachLePhi=[{"TenPhiLePhi": "Lệ phí", "Gia": "30.000"}, {"TenPhiLePhi": "Phí", "Gia": 5}],
+            DanhSachHoSoBoSung=[{"HoSoBoSungId": "", "NoiDungBoSung": "x", "NgayBoSung": ""}],
+            DinhDanhCHS=[{"LoaiDinhDanh": "1", "SoDinhDanh": ""}],
+            TaiLieuNop=[{"DuongDanTaiTepTin": "https://tep.example.vn/a/don.pdf?k=1"}, {"TepDinhKemId": "TL-2"}],
+        )
+        data, item = await the_one(desk, odd)
+        assert data["fees"] == [{"name": "Phí", "amount": 5}]
+        assert [each["name"] for each in data["papers"]] == ["don.pdf", "(không tên)"]
+        assert data["supplements"] == []
+        assert len(item.warnings) >= 3
+
+
+@pytest.mark.parametrize("address", ["/files/1", "ftp://tep.example.vn/1", "https://", "http://" + "x" * 4000])
+async def test_an_address_that_is_none_is_kept_beside_the_dossier(tmp_path: Path, address: str) -> None:
+    async with a_desk(tmp_path, file_hosts=["tep.example.vn"]) as desk:
+        data, item = await the_one(desk, an_item(TaiLieuNop=[paper(address)]))
+        assert data["papers"] == [{"id": "TL-1", "name": "don.pdf"}]
+        assert data["ext"] == {"dvcqg": {"@links": [address]}}
+        assert any("ext" in warning.en for warning in item.warnings)
+
+
 async def test_a_date_of_another_form_is_left_out_with_a_word(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
         data, item = await the_one(desk, an_item(NgayHenTra="30/11/2026"))

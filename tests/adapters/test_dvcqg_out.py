@@ -110,8 +110,8 @@ async def test_what_a_district_says_of_its_part_is_a_step_and_moves_nothing(tmp_
     async with a_desk(tmp_path) as desk:
         await desk.tell("dossier.registered", registration())
         await desk.tell("dossier.progressed", progress(4, 3))
-        hop = {"number": 1, "from": {"code": "H33.05"}, "to": {"code": DISTRICT, "name": "UBND huyện Mẫu"},
-               "forwardedAt": moment(4), "dueAt": moment(10)}  # fmt: skip
+        units = {"from": {"code": "H33.05", "name": "Sở Tài chính"}, "to": {"code": DISTRICT, "name": "UBND huyện Mẫu"}}
+        hop = {"number": 1, **units, "forwardedAt": moment(4), "dueAt": moment(10)}
         part = {"procedure": {"code": "2.002492"}, "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"}}
         await desk.tell("dossier.forwarded", {"dossierCode": CODE, "hop": hop, "dossier": part})
         await desk.tell("dossier.progressed", progress(9, 6), agency=DISTRICT)
@@ -122,6 +122,7 @@ async def test_what_a_district_says_of_its_part_is_a_step_and_moves_nothing(tmp_
             ("Chuyển hồ sơ đến cơ quan phối hợp giải quyết", "4"),
             ("Bước ngày 6", "4"),
         ]
+        assert kept.steps[1]["NguoiXuLy"] == "Sở Tài chính"
         assert (kept.steps[1]["PhongBanXuLy"], kept.steps[1]["NgayKetThucTheoQuyDinh"]) == (
             "UBND huyện Mẫu",
             "20261110080000",
@@ -361,8 +362,11 @@ async def test_the_field_set_of_2019_has_none_of_the_later_names(tmp_path: Path)
 async def test_what_only_the_portal_knows_goes_back_to_it(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
         desk.portal.table.known.add("MaRieng")
-        await desk.tell("dossier.registered", registration(ext={"dvcqg": {"MaRieng": "R-1", "ChuHoSo": "x"}}))
+        await desk.tell(
+            "dossier.registered", registration(ext={"dvcqg": {"MaRieng": "R-1", "ChuHoSo": "x", "@links": ["/1"]}})
+        )
         kept = desk.portal.of(CODE).item
+        assert "@links" not in kept
         assert (kept["MaRieng"], kept["ChuHoSo"]) == ("R-1", "Nguyễn Văn Mẫu")
 
 
