@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.relay.dossiers import Dossiers
 
 _Answer = TypeVar("_Answer")
+#: Where a gateway keeps more coming than this, lists are as of a moment ago.
+_ROUNDS: Final = 200
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])\Z")
 _KINDS: Final[Mapping[str, Text]] = {
     "registered": Text("đăng ký, cập nhật", "registered, updated"),
@@ -85,7 +87,9 @@ async def _looking(place: Place) -> AsyncIterator[tuple[Dossiers, Directory]]:
         picture = compose.picture_of(place.settings, version, rows, compose.built_in_catalog())
         law = read_law(place.settings.law_folders, place.settings.folder)
         step = compose.dossiers_on(ledger, lambda: picture.catalog, law.calendar)
-        await step.settle_once()
+        for _ in range(_ROUNDS):
+            if not await step.settle_once():
+                break
         yield step, picture.directory
 
 

@@ -103,6 +103,14 @@ async def test_nobody_else_learns_that_it_exists(hall: Hall) -> None:
     (await hall.get(f"/v1/dossiers/{CODE}")).problem("unauthenticated", 401)
 
 
+async def test_a_code_may_be_any_text(hall: Hall) -> None:
+    await register(hall.town, "BTP/2026 số 1")
+
+    answer = await ask(hall, "H33.05/dms", "btp%2F2026%20s%E1%BB%91%201")
+
+    assert answer.json["code"] == "BTP/2026SỐ1"
+
+
 async def test_operators_see_the_course_and_nothing_of_anybody(hall: Hall) -> None:
     await register(hall.town)
     await hall.doors.dossiers.settle_once()
