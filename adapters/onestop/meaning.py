@@ -56,6 +56,9 @@ def meaning_of(
     if not is_updating or known is None or known.status is None or _is_first_word(known, agency):
         return Meaning("registered", "2.0", told)
     has_results = "DanhSachGiayToKetQua" in item
+    if status == _DONE and not has_results and (asked := _asked(item, known)) is not None:
+        # Known software writes 9 over what waits; a request that nobody answered says what is so.
+        return Meaning("supplement-requested", "1.0", {**told, **asked, "TrangThaiHoSo": str(_WAITS), "@text": _FORCED})
     if forces and status == _DONE and not has_results and known.status in _HELD_UP:
         forced = {**told, "TrangThaiHoSo": str(known.status), "@text": _FORCED}
         return Meaning("progressed", "1.0", forced)
@@ -76,6 +79,12 @@ def _is_first_word(known: Dossier, agency: str) -> bool:
     return known.lead == agency and not any(
         step.told.event.kind == "registered" and step.told.event.agency == agency for step in known.steps
     )
+
+
+def _asked(item: Mapping[str, Any], known: Dossier) -> Mapping[str, Any] | None:
+    """The whole request among the item's supplements that nobody answered and nobody told before."""
+    meaning = _of_supplement(item, known, _WAITS, {})
+    return None if meaning is None else meaning.extra
 
 
 def _of_supplement(item: Mapping[str, Any], known: Dossier, status: int, told: Mapping[str, Any]) -> Meaning | None:

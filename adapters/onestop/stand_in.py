@@ -45,6 +45,7 @@ class Office(Book):
     faults: Faults = field(default_factory=Faults)
     variant: Variant = "ocps"
     agency: str = "H33.16"
+    system: str = "H33.16/motcua"
     door: str = ""
     #: What the bus posted, with the delivery's id; and what this office noted of errors.
     posts: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Office(Book):
         }  # fmt: skip
         event = {
             "specversion": "1.0", "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{code}:{number}:{to}")),
-            "source": f"{self.agency}/motcua", "type": "dossier.forwarded",
+            "source": self.system, "type": "dossier.forwarded",
             "dataschema": "urn:lgsp:contract:dossier.forwarded:1.0", "subject": code, "time": now,
             "datacontenttype": "application/json", "to": to, "purpose": "giai-quyet-tthc", "data": data,
         }  # fmt: skip
