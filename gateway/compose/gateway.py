@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.api.app import Doors, make_app
 from gateway.api.door import port_taken
+from gateway.api.doors import Limits
 from gateway.api.listener import GuardedSite
 from gateway.api.siblings import Siblings
 from gateway.compose.asked import operate_on
@@ -119,6 +120,7 @@ class Gateway(Steps):
             documents=self.documents,
             dossiers=self.dossiers,
             queries=self.queries,
+            pulling=self.tongues.pulling(),
             ledger=self.ledger,
             spool=self.spool,
             directory=lambda: self.picture.directory,
@@ -134,6 +136,7 @@ class Gateway(Steps):
             is_loopback=self.settings.host in _LOOPBACK,
             approval_above=self.settings.approval_above,
             reception=self.reception,
+            limits=Limits(visit=self.settings.visit_limit),
         )
 
     async def start(self, door: socket.socket | None = None) -> None:

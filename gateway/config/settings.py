@@ -29,6 +29,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _KILL_AT: Final = re.compile(r"([a-z0-9._-]{1,64}):([1-9][0-9]{0,8})\Z")
 _LARGEST_FILE: Final = 64 * 2**30
+#: What the doors hold at one of them at a time.
+_LARGEST_VISIT: Final = 256 * 2**20
 #: The one machine that a SQLite store has needs no name of its own, and keeps it when it is renamed.
 _ALONE: Final = "one"
 
@@ -85,6 +87,8 @@ class Settings:
     ages: Ages = field(default_factory=Ages)
     #: How long a link to a file is good (days).
     link_days: int = 30
+    #: What one call to a system's door may bring (bytes).
+    visit_limit: int = 64 * 2**20
     #: How files are scanned for malware and looked into for signatures.
     checks: Checks = field(default_factory=Checks)
     #: How often systems that keep a list of agencies are asked for it (seconds); 0 for never.
@@ -239,6 +243,7 @@ def _settings(folder: Path, values: Mapping[str, Any], level: LogLevel, kill_at:
         storage=storage_of(partial(_value, values), folder),
         ages=ages_of(partial(_value, values)),
         link_days=int(_value(values, "files", "link_days")),
+        visit_limit=parse_size(_value(values, "files", "visit_limit")),
         checks=checks_of(partial(_value, values)),
         directory_every=parse_duration(_value(values, "directory", "sync")) or 0.0,
         status_wait=parse_duration(_value(values, "documents", "status_wait")) or 0.0,
@@ -301,6 +306,9 @@ def _beyond_schema(document: Document) -> list[Misconfigured]:
     if not 1 <= limit <= _LARGEST_FILE:
         right = Text("Từ 1 B đến 64 GiB, ví dụ 200 MiB.", "From 1 B to 64 GiB, for example 200 MiB.")
         mistake("files", "limit", Text("Giới hạn không dùng được", "This limit cannot be used"), right)
+    if not 2**20 <= parse_size(str(_value(values, "files", "visit_limit"))) <= _LARGEST_VISIT:
+        right = Text("Từ 1 MiB đến 256 MiB, ví dụ 64 MiB.", "From 1 MiB to 256 MiB, for example 64 MiB.")
+        mistake("files", "visit_limit", Text("Giới hạn không dùng được", "This limit cannot be used"), right)
     return mistakes
 
 

@@ -131,6 +131,8 @@ def test_settings_never_change(tmp_path: Path) -> None:
         (SYSTEM + '[broker]\nurl = "redis"\n', "lgsp.toml:4: broker.url", "redis", '"local"'),
         (SYSTEM + '[files]\nlimit = "200"\n', "lgsp.toml:4: files.limit", "200", "200 MiB"),
         (SYSTEM + '[files]\nlimit = "0 B"\n', "lgsp.toml:4: files.limit", "Giới hạn", "200 MiB"),
+        (SYSTEM + '[files]\nvisit_limit = "1 GiB"\n', "lgsp.toml:4: files.visit_limit", "Giới hạn", "64 MiB"),
+        (SYSTEM + "[files]\nlink_days = 0\n", "lgsp.toml:4: files.link_days", "0", "30"),
         (SYSTEM + '[trust]\nroots = "trust/*.pem"\n', "lgsp.toml:4: trust.roots", "trust/*.pem", '["trust/*.pem"]'),
         (SYSTEM + '[contracts]\nfolders = ["nope"]\n', "lgsp.toml:4: contracts.folders[1]", "nope", "tạo thư mục"),
         (SYSTEM + '[adapters]\nfolders = ["nope"]\n', "lgsp.toml:4: adapters.folders[1]", "nope", "tạo thư mục"),
