@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, Literal, Protocol, Self, TypeVar
 
+from gateway.calls.address import check_url
 from gateway.calls.caller import AnswerTooLarge
 from gateway.calls.lasting import Lasting
 from gateway.core.codes import form_of
 from gateway.core.content import Content, InMemory, NewSink
+from gateway.core.directory import System
 from gateway.core.documents.item import Sender, collected
 from gateway.core.documents.letter import Letter, MessageKind, letter_of
 from gateway.core.documents.outgoing import Outgoing
 from gateway.core.documents.rejection import Answered, answered, rejection
+from gateway.core.edxml.parse import Limits
 from gateway.core.edxml.read import read
 from gateway.core.edxml.values import DocumentMessage, ResponseFor, Unreadable, Unwritable
 from gateway.core.faults import DeliveryFailure, PermanentFailure, Text, TransientFailure
@@ -36,6 +39,8 @@ _REMEMBERED: Final = 10_000
 #: An item whose content cannot be taken out of the answer this often is given up.
 _STRIKES: Final = 3
 _LONGEST_ID: Final = 100
+
+_MEBIBYTE: Final = 1 << 20
 
 _Value = TypeVar("_Value")
 
@@ -88,8 +93,38 @@ class Place(Protocol):
     async def settle(self, item: Listed, *, is_taken: bool) -> None:
         """Tell that the item was taken, or never will be; safe to repeat."""
 
+    def agencies(self) -> AsyncIterator[Mapping[str, Any]]:
+        """The agencies that are listed there, as ``Exchange.fetch_agencies`` gives them."""
+
     async def close(self) -> None:
         """Close the kept connections."""
+
+
+class Given(Protocol):
+    """What an exchange needs of all that an adapter is given."""
+
+    @property
+    def system(self) -> System:
+        """Whose adapter it is."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """``url``, ``confidentiality``, ``receivers``, ``poll_seconds``, ``tell_refusals``, ``max_mebibytes``."""
+
+    @property
+    def open_file(self) -> Callable[[str], BinaryIO]:
+        """A file that a message names."""
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """Seconds since 1970."""
+
+    @property
+    def new_sink(self) -> NewSink:
+        """Where what is fetched goes."""
+
+
+_Hands = TypeVar("_Hands", bound=Given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +164,35 @@ class Exchange:
         self._strikes: OrderedDict[str, int] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
         self._trouble: DeliveryFailure | None = None
+
+    @classmethod
+    def opened(
+        cls, hands: _Hands, place: Callable[[_Hands, int], Place], *, seeks: Literal["new", "all"] = "new"
+    ) -> Self:
+        """The exchange that a system's settings describe; ``place`` is told how many bytes a file may have.
+
+        Raises Misconfigured where the address cannot be one.
+        """
+        system, settings = hands.system, hands.settings
+        check_url(str(settings["url"]), f"{system.name}: settings.url")
+        limits = Limits(size=int(settings.get("max_mebibytes", 64)) * _MEBIBYTE)
+        terms = Terms(
+            Sender(system.name, settings.get("confidentiality") == "none", limits),
+            system.agency,
+            receivers=tuple(settings.get("receivers", ())),
+            every=float(settings.get("poll_seconds", 300)),
+            tells=bool(settings.get("tell_refusals", True)),
+            seeks=seeks,
+        )
+        outgoing = Outgoing(hands.open_file, limits, hands.new_sink)
+        return cls(place(hands, limits.size), terms, outgoing, hands.now, hands.new_sink)
+
+    def fetch_agencies(self) -> AsyncIterator[Mapping[str, Any]]:
+        """The agencies that the place lists: ``code``, ``name``, ``parent`` (a code), ``aliases``, ``level``.
+
+        Raises as ``deliver`` does.
+        """
+        return self._place.agencies()
 
     # -------------------------------------------------------------------------------------------------- out
 
