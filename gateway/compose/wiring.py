@@ -195,10 +195,10 @@ class Steps:
         return owed(self.law, self.picture.directory, entry, event, now)
 
     def _said_of_dossier(
-        self, event: Event, routes: Sequence[Route], directory: Directory, _: float
+        self, event: Event, routes: Sequence[Route], directory: Directory, now: float
     ) -> DossierEvent | None:
         """What a message says of a dossier."""
-        return said_of_dossier(event, routes, directory, self.law.calendar)
+        return said_of_dossier(event, routes, directory, now, self.law.calendar)
 
     def _context(self, system: System) -> AdapterContext:
         return handed_out(

@@ -25,6 +25,7 @@ from gateway.core.dossiers.reading import event_of
 from gateway.core.dossiers.seeing import parties_in, readable_by
 from gateway.core.dossiers.table import Table, by_lead, tables_of
 from gateway.core.envelope import Event
+from gateway.core.faults import Busy
 from gateway.core.routing import Route
 from gateway.core.unread import Unread
 from gateway.ports import AuditRow, Clock, Ledger
@@ -48,12 +49,13 @@ _OF_TABLE: Final = 2000
 #: Messages of a dossier that are read again for its record: of more than these the first and the last.
 _FIRST_READ: Final = 100
 _LAST_READ: Final = 400
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 log = structlog.get_logger()
 
 
 def said_of_dossier(
-    event: Event, routes: Sequence[Route], directory: Directory, calendar: Calendar
+    event: Event, routes: Sequence[Route], directory: Directory, now: float, calendar: Calendar
 ) -> DossierEvent | None:
     """What a message says of a dossier; None where it speaks of none."""
     canonical = canonical_by(directory)
@@ -61,7 +63,7 @@ def said_of_dossier(
     if event.to is None:
         names: Iterable[str] = [route.system.agency for route in routes]
     else:
-        names = [agency_of(name, directory, event.time) for name in event.to]
+        names = [agency_of(name, directory, now) for name in event.to]
     return event_of(event, agency, tuple(dict.fromkeys(names)), canonical, calendar)
 
 
@@ -78,6 +80,8 @@ class Dossiers:
     owner: str
     #: Codes that could not be worked out -> when that is tried again.
     _later: dict[str, float] = field(default_factory=dict)
+    #: One of the two works at a time, so that what was told of is not forgotten by a head that was read before.
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def view(self, code: str) -> Dossier | None:
         """A dossier by its code as anybody writes it, with its record; None of an unknown one."""
@@ -154,8 +158,11 @@ class Dossiers:
 
     async def settle_once(self) -> int:
         """Work out anew where those stand of which something was said; answers how many. Done twice it does no harm."""
+        async with self._turn:
+            return await self._settle_all(self.clock.now())
+
+    async def _settle_all(self, now: float) -> int:
         settled = 0
-        now = self.clock.now()
         for code in [code for code, at in self._later.items() if at <= now]:
             del self._later[code]
         while settled < _MOST:
@@ -163,7 +170,12 @@ class Dossiers:
             codes = [code for code in found if code not in self._later][:_TOGETHER]
             if not codes:
                 break
-            await asyncio.gather(*(self._or_later(self._settle, code, now) for code in codes))
+            done = await asyncio.gather(
+                *(self._or_later(self._settle, code, now) for code in codes), return_exceptions=True
+            )
+            for each in done:
+                if isinstance(each, BaseException):
+                    raise each
             settled += len(codes)
         return settled
 
@@ -172,7 +184,10 @@ class Dossiers:
 
         In the journal, the log and a counter stand the dossier's code and whose deadline it was, nothing of anybody's.
         """
-        now = self.clock.now() if now is None else now
+        async with self._turn:
+            return await self._look_at_all(self.clock.now() if now is None else now)
+
+    async def _look_at_all(self, now: float) -> int:
         told = 0
         seen: set[str] = set()
         while len(seen) < _MOST:
@@ -219,6 +234,8 @@ class Dossiers:
         """One that cannot be worked out is told, put off for ten minutes, and holds back no other."""
         try:
             return await work(code, now)
+        except Busy:  # it is not the dossier's fault
+            raise
         except Exception:
             log.exception("step.failed", step=f"dossiers{work.__name__}", dossier=code)
             self._later[code] = now + _AGAIN
@@ -227,12 +244,15 @@ class Dossiers:
     async def data_of(self, lines: Sequence[Told]) -> dict[str, Mapping[str, Any]]:
         """What these messages brought, by their keys, each in the newest major of its contract.
 
-        One whose body is no longer kept, or that no rules lead to there, is left out.
+        One whose body is no longer kept, or that no rules lead to there, is left out; so is what is beyond a bound.
         """
         found: dict[str, Mapping[str, Any]] = {}
-        first = lines[:_FIRST_READ]
+        first, size = lines[:_FIRST_READ], 0
         for line in (*first, *lines[len(first) :][-_LAST_READ:]):
             envelope = await self.ledger.envelope(line.message)
+            size += len(envelope or b"")
+            if size > _MOST_BYTES:
+                break
             data = None if envelope is None else await asyncio.to_thread(self._newest, envelope)
             if data is not None:
                 found[line.message] = data

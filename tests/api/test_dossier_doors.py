@@ -56,7 +56,7 @@ async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
         town.agree(an_agreement(id="HS-2026", purpose="giai-quyet-tthc", contracts=("dossier.*",)))
         town.accept = replace(
             town.accept,
-            dossier_of=lambda event, routes, directory, _: said_of_dossier(event, routes, directory, calendar),
+            dossier_of=lambda event, routes, directory, now: said_of_dossier(event, routes, directory, now, calendar),
         )
         yield opened
 

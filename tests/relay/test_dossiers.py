@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.core.calendar import Calendar
+from gateway.core.directory import Directory
 from gateway.core.dossiers.event import DossierEvent
+from gateway.core.envelope import Event
+from gateway.core.faults import Busy, Text
 from gateway.core.moments import VIET_NAM
+from gateway.core.routing import Route
 from gateway.relay.dossiers import Dossiers, said_of_dossier
 from gateway.store.memory import MemoryLedger
 from gateway.store.memory_dossiers import MemoryDossierRegister
@@ -90,15 +94,15 @@ def hall() -> Hall:
     wish = {"subscriptions": wishes_for(*KINDS)}
     town = a_town(H33_05=wish, H33_16=wish)
     town.agree(an_agreement(), an_agreement(id="HS-2026", purpose="giai-quyet-tthc", contracts=("dossier.*",)))
-    town.accept = replace(town.accept, dossier_of=lambda event, routes, directory, _: said(event, routes, directory))
+    town.accept = replace(town.accept, dossier_of=said)
     assert isinstance(town.ledger, MemoryLedger)
     register = MemoryDossierRegister(town.ledger)
     step = Dossiers(register, town.ledger, lambda: town.catalog, lambda: CALENDAR, town.clock, "dossiers:test")
     return Hall(town, step)
 
 
-def said(event: Any, routes: Any, directory: Any) -> DossierEvent | None:
-    return said_of_dossier(event, routes, directory, CALENDAR)
+def said(event: Event, routes: Sequence[Route], directory: Directory, now: float) -> DossierEvent | None:
+    return said_of_dossier(event, routes, directory, now, CALENDAR)
 
 
 async def test_a_message_that_speaks_of_a_dossier_gets_a_line_and_no_other(hall: Hall) -> None:
@@ -288,3 +292,17 @@ async def test_a_part_under_a_code_of_its_own_stands_where_that_dossier_does(hal
     assert head.next_look > MORNING + DAY, "what is done there is not waited for here"
     await hall.pass_time(DAY)
     assert await hall.dossiers.look_once() == 0
+
+
+async def test_a_ledger_that_is_away_puts_no_dossier_off(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    await hall.register()
+
+    async def away(*_: Any) -> Any:
+        raise Busy("overloaded", Text("Đang bận.", "It is busy."))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MemoryDossierRegister, "story", away)
+        with pytest.raises(Busy):
+            await hall.dossiers.settle_once()
+
+    assert await hall.dossiers.settle_once() == 1
