@@ -24,6 +24,7 @@ from gateway.core import jws
 from gateway.core.directory import read_certificate
 from gateway.core.receipt import TYP
 from gateway.core.strictjson import parse_strict
+from tests.kill.nursery import Forked, Nursery
 
 GATEWAY: Final = "H33.14/lgsp"
 #: Seals for itself and pulls what became of its messages.
@@ -64,6 +65,8 @@ class Template:
     folder: Path
     port: int
     sink_port: int
+    #: Where lives begin from; None: each reads the program anew.
+    nursery: Nursery | None = None
 
     @classmethod
     def made(cls, folder: Path, store: str = EMBEDDED) -> Template:
@@ -91,7 +94,7 @@ class Template:
     def copied(self, folder: Path) -> Province:
         """A province of its own, not served yet."""
         shutil.copytree(self.folder, folder)
-        return Province(folder, self.port, self.sink_port)
+        return Province(folder, self.port, self.sink_port, self.nursery)
 
 
 def _systems(sink_port: int) -> Mapping[str, list[str]]:
@@ -144,8 +147,9 @@ class Province:
     folder: Path
     port: int
     sink_port: int
+    nursery: Nursery | None = None
     lives: int = 0
-    _process: asyncio.subprocess.Process | None = field(default=None)
+    _process: asyncio.subprocess.Process | Forked | None = field(default=None)
 
     @property
     def pid(self) -> int:
@@ -167,9 +171,13 @@ class Province:
     async def start(self, kill_at: str | None = None) -> None:
         """Begin a life, to end at ``NAME:COUNT`` where that is given. Does not wait until it listens."""
         self.lives += 1
+        armed = {} if kill_at is None else {"LGSP_KILL_AT": kill_at}
+        if self.nursery is not None:
+            arguments = ("-C", str(self.folder), "serve")
+            self._process = await self.nursery.begin(arguments, self._log(self.lives), armed)
+            return
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LGSP_")}
-        if kill_at is not None:
-            environment["LGSP_KILL_AT"] = kill_at
+        environment.update(armed)
         with self._log(self.lives).open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_PROGRAM, "-C", str(self.folder), "serve", cwd=_ROOT, env=environment, stdout=log, stderr=log
