@@ -16,10 +16,11 @@ from typing import Any, BinaryIO, Final
 import structlog
 
 from adapters.vdxp.meaning import CREDENTIALS, CREDENTIALS_REST, credentials_refused, refusal, trouble
-from adapters.vdxp.reply import NotAReply, NotBase64, Reply, read_reply
+from adapters.vdxp.reply import NotAReply, Reply, read_reply
 from adapters.vdxp.signing import USER_AGENT, file_hash, frame
 from adapters.vdxp.wishes import Wishes
 from gateway.calls.caller import Answer, Caller
+from gateway.core.base64_text import NotBase64
 from gateway.core.content import Content, pieces
 from gateway.core.faults import PermanentFailure, TimedOut, TransientFailure
 from gateway.ports import AdapterContext

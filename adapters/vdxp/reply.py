@@ -5,15 +5,13 @@ Lists hold a hundred thousand agencies and documents two hundred megabytes: neit
 
 from __future__ import annotations
 
-import binascii
 import codecs
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
-import pybase64
-
+from gateway.core.base64_text import Base64Text, NotBase64
 from gateway.core.content import PIECE, Content, Sink
 
 #: One value that is held in memory: a row, a message (characters).
@@ -22,15 +20,10 @@ _MOST_MEMBERS: Final = 100
 #: Rows of a list, whatever they are.
 _MOST_ROWS: Final = 1_000_000
 _BLANKS: Final = " \t\r\n"
-_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class NotAReply(Exception):
     """The bytes are not the JSON object that an answer is."""
-
-
-class NotBase64(Exception):
-    """The answer is sound, but its ``data`` is no base64."""
 
 
 @dataclass(slots=True)
@@ -112,24 +105,15 @@ def _rows(text: _Text, on_row: Callable[[dict[str, Any]], None]) -> int:
 
 
 def _decoded(text: _Text, sink: Sink) -> Content:
-    left = b""
+    # Either alphabet is read, and an end without its padding.
+    decoder = Base64Text(sink.write, takes_url=True, may_lack_padding=True)
     for piece in text.string():
         try:
-            whole = left + piece.encode("ascii").translate(_ALPHABET, _BLANKS.encode())
+            decoder.feed(piece.encode("ascii"))
         except UnicodeEncodeError:
-            raise NotBase64 from None
-        cut = len(whole) - len(whole) % 4
-        left = whole[cut:]
-        _write(sink, whole[:cut])
-    _write(sink, left + b"=" * (-len(left) % 4))
+            raise NotBase64("a letter that is no base64") from None
+    decoder.end()
     return sink.done()
-
-
-def _write(sink: Sink, encoded: bytes) -> None:
-    try:
-        sink.write(pybase64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError):
-        raise NotBase64 from None
 
 
 class _Text:

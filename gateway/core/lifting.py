@@ -7,13 +7,13 @@ goes into a sink as it comes, decoded, and only its place is kept.
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.core.base64_text import Base64Text
 from gateway.core.content import Content, InMemory, NewSink, Sink, pieces
 from gateway.core.strictjson import StrictJsonError, parse_strict
 
@@ -181,27 +181,11 @@ def _decoded(raw: str) -> bytes:
 def from_base64(text: Content, new_sink: NewSink) -> Content:
     """The bytes behind base64 text, blanks in it left out; raises ValueError for anything else in it."""
     sink = new_sink()
-    left = b""
-    is_over = False
+    decoder = Base64Text(sink.write)
     for piece in pieces(text):
-        left += piece.translate(None, b" \t\r\n")
-        ready = len(left) - len(left) % 4
-        if ready:
-            is_over = _decode(left[:ready], sink, is_over)
-            left = left[ready:]
-    if left:
-        raise ValueError("base64 of a length that there is not")
+        decoder.feed(piece)
+    decoder.end()
     return sink.done()
-
-
-def _decode(text: bytes, sink: Sink, is_over: bool) -> bool:  # noqa: FBT001 - a state handed on
-    if is_over:
-        raise ValueError("more after the end of base64")
-    try:
-        sink.write(base64.b64decode(text, validate=True))
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
-    return text.endswith(b"=")
 
 
 def to_base64(content: Content, new_sink: NewSink) -> Content:

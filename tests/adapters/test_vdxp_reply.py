@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.vdxp.reply import NotAReply, NotBase64, Reply, read_reply
+from adapters.vdxp.reply import NotAReply, Reply, read_reply
+from gateway.core.base64_text import NotBase64
 from gateway.core.content import MemorySink, whole
 
 
