@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any, Final
 
 LISTS: Final = (
@@ -23,9 +24,10 @@ class Habits:
     ``shuffles``: steps go in any order. ``forces_nine``: what waits or is stopped (5, 6, 8) is synced as 9. ``twice``:
     each call is made twice. ``forgets``: an error is noted and nothing sent again. ``invents_codes``: a code without
     its province part gets a random one in the sync. ``nulls``: empty lists are null. ``numbers``: statuses are numbers.
-    ``cased``: member names are in another casing. ``cuts``: abstracts end after 1000 letters.
-    ``ahead``: seconds by which its clock is ahead. ``backdates``: seconds by which its steps are. ``patience``: seconds
-    that it waits for an answer. ``words_only``: it answers the bus with words alone. ``zeros``: the error_code it says.
+    ``cased``: member names are in another casing. ``wraps``: lists are XML in a text. ``cuts``: abstracts end after
+    1000 letters. ``ahead``: seconds by which its clock is ahead. ``backdates``: seconds by which its steps are.
+    ``patience``: seconds that it waits for an answer. ``by_words``: success is the word "thành công" alone.
+    ``words_only``: it answers the bus with words alone. ``zeros``: the error_code it says.
     """
 
     shuffles: bool = False
@@ -36,10 +38,12 @@ class Habits:
     nulls: bool = False
     numbers: bool = False
     cased: bool = False
+    wraps: bool = False
     cuts: bool = False
     ahead: float = 0.0
     backdates: float = 0.0
     patience: float = 3.0
+    by_words: bool = False
     words_only: bool = False
     zeros: Any = "0"
 
@@ -154,6 +158,8 @@ class Book:
             made["TrichYeuHoSo"] = made["TrichYeuHoSo"][:1000]
         if habits.nulls:
             made.update({name: None for name in LISTS if not made[name]})
+        if habits.wraps:
+            made.update({name: _as_xml(name, made[name]) for name in LISTS if made[name] and name != LISTS[3]})
         if habits.numbers:
             made["TrangThaiHoSo"] = int(made["TrangThaiHoSo"])
         return {name[:1].lower() + name[1:]: value for name, value in made.items()} if habits.cased else made
@@ -162,3 +168,11 @@ class Book:
         """Change a dossier: its flag is 0 again."""
         self.dossiers[code].item.update(members)
         self.dossiers[code].is_synced = False
+
+
+def _as_xml(name: str, entries: list[dict[str, Any]]) -> str:
+    inner = "".join(
+        "<Item>" + "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in entry.items()) + "</Item>"
+        for entry in entries
+    )
+    return f"<{name}>{inner}</{name}>"

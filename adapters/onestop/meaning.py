@@ -126,6 +126,9 @@ def since_of(item: Mapping[str, Any], meaning: Meaning) -> str | None:
     names = _SINCE.get(str(meaning.extra["@told"]), ())
     if meaning.kind == "registered":
         names = (*names, "NgayTiepNhan", "NgayNopHoSo")
+        if meaning.extra["@told"] == str(_WAITS):
+            asked = [entry["NgayBoSung"] for entry in item.get("DanhSachHoSoBoSung", ()) if "NgayBoSung" in entry]
+            return asked[-1] if asked else next((item[name] for name in names if name in item), None)
     return next((item[name] for name in names if name in item), None)
 
 

@@ -89,6 +89,6 @@ def _is_address(text: str) -> bool:
     if not text.startswith(("https://", "http://")) or len(text) > _LONGEST_ADDRESS:
         return False
     try:
-        return bool(urlsplit(text).hostname) and text.isprintable() and " " not in text
+        return bool(urlsplit(text).hostname) and text.isprintable()
     except ValueError:
         return False

@@ -141,7 +141,8 @@ class Office(Book):
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self.errors.append(type(error).__name__)
             return None
-        if str(answer.get("error_code")) not in {"0", "00"}:
+        by_words = "thành công" in str(answer.get("message")).lower()
+        if not (by_words if self.habits.by_words else str(answer.get("error_code")) in {"0", "00"}):
             # It knows no other reason than its session.
             self._session = ""
             self.errors.append(str(answer.get("message")))

@@ -442,6 +442,33 @@ async def test_null_lists_numbers_and_other_casing_are_read(it: Facing) -> None:
     assert len(it.bus.taken[0].event["data"]["abstract"]) == 1000
 
 
+async def test_who_knows_success_by_its_word_alone_is_told_it_where_all_was_taken_and_nowhere_else(it: Facing) -> None:
+    it.office.habits.by_words = True
+    it.office.receive({"MaHoSo": CODE})
+    it.bus.instead = [NO]
+    await it.office.cycle()
+    assert it.office.unsent() == [CODE]
+    await it.office.cycle()
+    assert it.office.unsent() == []
+    assert len(it.bus.taken) == 1
+
+
+async def test_lists_that_are_xml_in_a_text_bring_their_files(it: Facing) -> None:
+    it.office.habits.wraps = True
+    it.office.receive({"MaHoSo": CODE})
+    it.office.issue_result(CODE, {"kết quả & biên lai.pdf": b"%PDF-1.4"})
+    await it.office.cycle()
+    assert it.office.errors == []
+    (result,) = it.bus.taken[0].event["data"]["results"]
+    assert (result["name"], result["file"]["size"]) == ("kết quả & biên lai.pdf", 8)
+
+
+async def test_a_dossier_that_waits_when_it_is_first_heard_of_waits_since_it_was_asked_for(it: Facing) -> None:
+    entry = {"HoSoBoSungId": "BS-1", "NoiDungBoSung": "Bản vẽ", "NgayBoSung": "20261124100000"}
+    await it.sync(an_item(TrangThaiHoSo="5", DanhSachHoSoBoSung=[entry]))
+    assert it.bus.taken[0].event["data"]["status"]["at"] == "2026-11-24T10:00:00+07:00"
+
+
 async def test_a_clock_ahead_and_steps_of_long_ago_are_kept_as_told(it: Facing) -> None:
     it.office.receive({"MaHoSo": CODE}, status="4")
     await it.office.cycle()
