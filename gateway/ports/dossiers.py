@@ -43,4 +43,4 @@ class DossierRegister(Protocol):
         """Heads whose ``next_look`` is no later than ``now``, the earliest first."""
 
     async def ended(self, since: float, until: float, *, after: str = "", limit: int = 1000) -> Sequence[Head]:
-        """Heads that matter to a period: received before ``until`` or by nobody, not finished before ``since``; by code."""
+        """Heads of a period, by code: received before ``until`` or by nobody, and not finished before ``since``."""

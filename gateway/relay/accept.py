@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.checkpoints import reach
 from gateway.core.contract import Catalog
@@ -78,7 +78,7 @@ def no_line(_: Event, __: Sequence[Route], ___: Directory, ____: float) -> Docum
 #: What an event says of a dossier, by the directory, now: asked only of contracts that speak of dossiers.
 DossierOf = Callable[[Event, Sequence[Route], Directory, float], DossierEvent | None]
 #: How their names begin.
-OF_DOSSIERS = ("dossier.", "signing.", "payment.", "post.")
+_OF_DOSSIERS: Final = ("dossier.", "signing.", "payment.", "post.")
 
 
 def no_dossier(_: Event, __: Sequence[Route], ___: Directory, ____: float) -> DossierEvent | None:
@@ -288,7 +288,7 @@ class Accept:
             is_own=sound.is_own,
             entry=None if sound.is_own else self.line_of(event, sound.routes, directory, now),
             dossier=self.dossier_of(event, sound.routes, directory, now)
-            if event.type.startswith(OF_DOSSIERS) and not sound.is_own
+            if event.type.startswith(_OF_DOSSIERS) and not sound.is_own
             else None,
         )
         seen = None if self.vigil is None else self.vigil.notice(event, sound.source, message.entry, now)
