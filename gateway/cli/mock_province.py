@@ -122,7 +122,7 @@ class _Province:
                     f"Đã ghi {folder}; chạy: lgsp -C {folder} serve", f"Written; run: lgsp -C {folder} serve"
                 )
                 self.place.give({"event": "written", "folder": str(folder), "bus": url})
-            work = [await self._actor(stack, each, bus) for each in stood]
+            work = [await self._actor(stack, each, folder, bus) for each in stood]
             if bus and self.folder is not None:
                 fetchers = [each for each in systems if each.adapter == _FETCHING]
                 work += [await self._commune(stack, each, folder, bus) for each in fetchers]
@@ -190,7 +190,7 @@ class _Province:
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         return (await stack.enter_async_context(a_bad_line(host, port, line, self.seed))).url
 
-    async def _actor(self, stack: AsyncExitStack, stood: Standing, bus: str) -> Any:
+    async def _actor(self, stack: AsyncExitStack, stood: Standing, folder: Path, bus: str) -> Any:
         from gateway.cli.mocked.traffic import Actor
         from gateway.relay.reception import door_at
         from gateway.tongues import load_kind
@@ -199,7 +199,9 @@ class _Province:
         near = await self._near_end(stack, stood.placed, bus)
         answers = bool(getattr(kind, "ANSWERS", False))
         door = door_at(near, stood.placed.system) if near and answers else ""
-        return Actor(stood, self._tell, self.every, self.seed, bool(kind.COLLECTS), answers, door).work()
+        file = stood.placed.members.get("secret_file")
+        secret = (folder / file).read_text("utf-8").strip() if file and self.folder is not None else ""
+        return Actor(stood, self._tell, self.every, self.seed, bool(kind.COLLECTS), answers, door, near, secret).work()
 
     async def _commune(self, stack: AsyncExitStack, placed: Placed, folder: Path, bus: str) -> Any:
         from gateway.cli.mocked.commune import Commune

@@ -84,7 +84,7 @@ def test_a_whole_province_lives_at_a_real_gateway_behind_lines_that_are_bad(tmp_
                 sent = {each["system"] for each in told if each["event"] == "sent" and each["what"]}
                 return (
                     {"G22/dvcqg", "H33.01/onestop", "H33.02/signing", "H33.90/payment"} <= said_yes
-                    and {"H33.01/onestop", "H33.01/app", "H33.16/dms", "H33.05/dms"} <= reached
+                    and {"H33.01/onestop", "H33.01/app", "H33.07/onestop", "H33.16/dms", "H33.05/dms"} <= reached
                     and sent == {"H33.07.03/dms"}
                 )
 

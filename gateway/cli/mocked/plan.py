@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import socket
 import time
 import tomllib
@@ -103,6 +104,8 @@ async def write(folder: Path, plan: Path, systems: Iterable[tuple[Placed, Mappin
         by_code.setdefault(placed.agency["code"], (placed.agency, []))[1].append(members)
         for certificate in members.get("certificates", []):
             _pair(folder / certificate, placed.system)
+        if "secret_file" in members and not (folder / members["secret_file"]).exists():
+            write_new(folder / members["secret_file"], f"{secrets.token_hex(16)}\n".encode(), mode=0o600)
     for file in (folder / "agencies").glob("*.toml"):
         file.unlink()
     for code, (agency, listed) in by_code.items():

@@ -36,6 +36,9 @@ class Actor:
     collects: bool
     answers: bool
     door: str = ""
+    #: Where it finds the bus' own doors, and what it is known by there.
+    bus: str = ""
+    secret: str = ""
     _known: set[str] = field(default_factory=set)
     _number: int = 0
     _is_reached: bool = True
@@ -49,8 +52,11 @@ class Actor:
     async def _bring(self) -> None:
         chance = random.Random(f"{self.seed} {self.standing.placed.system}")  # noqa: S311 - a story, no secret
         software = self.standing.software
-        if hasattr(software, "door"):
-            software.door = self.door
+        for name, value in (("door", self.door), ("bus", self.bus), ("system", self.standing.placed.system)):
+            if hasattr(software, name):
+                setattr(software, name, value)
+        if hasattr(software, "inbox_secret"):
+            software.inbox_secret = self.secret
         timeout = aiohttp.ClientTimeout(total=_WITHIN)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
             while True:
@@ -66,6 +72,9 @@ class Actor:
                 if self.door and hasattr(software, "cycle"):
                     with self._trouble_is_told():
                         await software.cycle()
+                if self.secret and hasattr(software, "fetch"):
+                    with self._trouble_is_told():
+                        await software.fetch()
 
     async def _call(self, session: aiohttp.ClientSession, call: Call) -> None:
         url = f"{self.door}{quote(call.path)}" + (f"?{urlencode(call.query)}" if call.query else "")
