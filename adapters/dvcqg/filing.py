@@ -43,6 +43,7 @@ _IDS: Final = ("TepDinhKemId", "GiayToId")
 _LINKS: Final = ("DuongDanTaiTepTin", "DuongDanTepTinKetQua")
 _FILED, _WITHDRAWN, _WAITS = "1", "7", 5
 _ONLINE: Final = "online"
+_SUPPLEMENTS: Final = frozenset({"supplement-requested", "supplemented"})
 #: What a paper is called that has no name, and no address to be called after.
 _NAMELESS: Final = "(không tên)"
 #: Which member says since when a status holds.
@@ -132,17 +133,21 @@ class Filing:
         if tidy.faults:
             raise Senseless(tidy.faults[0])
         code, record = self.code_of(item), tidy.record
-        identity = (code, _digest({**record, **tidy.unknown}))
+        identity: tuple[str, ...] = (code, _digest({**record, **tidy.unknown}))
         status = record.get("TrangThaiHoSo", _FILED)
         if status not in {str(number) for number in range(1, 11)}:
             raise Senseless(_NO_STATUS)
         told = status
-        if is_filing and (known is None or known.status is None):
+        if is_filing and (known is None or known.status is None) and status != _WITHDRAWN:
             status = record["TrangThaiHoSo"] = _FILED
-        entry = _answered(record, known) if known is not None and known.status == _WAITS else None
+        # A call that comes again finds the dossier moved by the first: what it is must not hang on that.
+        entry = None if known is None or status == _WITHDRAWN else _answered(record, known)
         kind: Kind = "registered"
-        if known is not None and known.status is not None:
-            kind = "withdrawn" if status == _WITHDRAWN else "supplemented" if entry is not None else kind
+        if status == _WITHDRAWN:
+            kind = "withdrawn"
+        elif entry is not None:
+            kind = "supplemented"
+            identity = (code, _digest({"entry": entry, "papers": record.get("TaiLieuNop", [])}))
         since = entry.get("NgayTiepNhanBoSung") if entry is not None else _since(record, status)
         parts = read_code(code)
         extra: dict[str, Any] = {
@@ -185,6 +190,7 @@ class Filing:
         return self._bringer.message(
             f"dossier.{brought.kind}", _VERSIONS[brought.kind], data, subject=brought.code,
             identity=brought.identity, now=now, files=tuple(kept.values()), warnings=brought.warnings,
+            thing="tax" if brought.kind == "progressed" else "item",
         )  # fmt: skip
 
 
@@ -237,16 +243,12 @@ def _mended(record: dict[str, Any]) -> list[Text]:
 
 
 def _answered(record: Mapping[str, Any], known: Dossier) -> dict[str, Any] | None:
-    """The supplement that was handed in at the portal and of which the bus was not told yet."""
-    told = {step.told.event.reference for step in known.steps if step.told.event.kind == "supplemented"}
-    return next(
-        (
-            entry
-            for entry in reversed(record.get("DanhSachHoSoBoSung", []))
-            if "NgayTiepNhanBoSung" in entry and entry.get("HoSoBoSungId", "") not in {"", *told}
-        ),
-        None,
-    )
+    """The supplement that was handed in at the portal: the last one, where the dossier waits or waited for it."""
+    entries: list[dict[str, Any]] = record.get("DanhSachHoSoBoSung", [])
+    if not entries or "NgayTiepNhanBoSung" not in entries[-1] or "HoSoBoSungId" not in entries[-1]:
+        return None
+    spoken_of = {step.told.event.reference for step in known.steps if step.told.event.kind in _SUPPLEMENTS}
+    return entries[-1] if known.status == _WAITS or entries[-1]["HoSoBoSungId"] in spoken_of else None
 
 
 def _since(record: Mapping[str, Any], status: str) -> str | None:

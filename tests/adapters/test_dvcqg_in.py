@@ -230,6 +230,23 @@ async def test_a_supplement_handed_in_at_the_portal_is_told_as_one(tmp_path: Pat
         assert [each["link"] for each in data["papers"]] == ["https://tep.example.vn/9"]
 
 
+async def test_a_supplement_that_is_told_again_after_it_moved_the_dossier_is_the_same_message(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        desk.say("dossier.registered", registration())
+        asked = {"id": "BS-1", "content": "Thiếu bản vẽ", "requestedAt": moment(3)}
+        desk.say("dossier.supplement-requested", {"dossierCode": CODE, "status": status(5, 3), "supplement": asked})
+        entry = {"HoSoBoSungId": "BS-1", "NoiDungBoSung": "Thiếu bản vẽ", "NgayBoSung": "20261103080000"}
+        item = an_item(TrangThaiHoSo="4", DanhSachHoSoBoSung=[{**entry, "NgayTiepNhanBoSung": "20261105090000"}])
+        data, message = await the_one(desk, item)
+        desk.say("dossier.supplemented", data, agency="H33.16", version="2.0")
+        desk.say("dossier.progressed", progress(4, 6))
+        _, again = await the_one(desk, item)
+        assert again is message
+        # While it is only asked for, nothing is answered yet.
+        await the_one(desk, an_item(TrangThaiHoSo="5", DanhSachHoSoBoSung=[entry]))
+        assert [each.event["type"] for each in desk.taken] == ["dossier.supplemented", "dossier.registered"]
+
+
 async def test_a_dossier_that_the_citizen_takes_back_is_withdrawn(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as desk:
         desk.say("dossier.registered", registration())
