@@ -104,7 +104,8 @@ class Portal:
         password = await asyncio.to_thread(secret_in, str(self._settings["password_file"]), self._context.read_secret)
         body = {"username": self._settings["username"], "password": password}
         fields = self._fields("", self._settings.get("auth_dstcode"))
-        verdict = accepted(await self._said("POST", str(self._settings["auth_endpoint"]), fields, body), "done")
+        endpoint = str(self._settings["auth_endpoint"])
+        verdict = accepted(await self._said("POST", endpoint, fields, body, is_login=True), "done")
         session = name_in(verdict.frame, "session")
         if not isinstance(session, str) or not 0 < len(session) <= _LONGEST_SESSION:
             raise TransientFailure("the portal's login gives no session", 200)
@@ -127,10 +128,11 @@ class Portal:
         *,
         params: Mapping[str, str] | None = None,
         most: int = 8 << 20,
+        is_login: bool = False,
     ) -> Verdict:
         raw = json.dumps(body, ensure_ascii=False).encode()
         answer = await self._caller.ask(method, path, params=params, fields=fields, body=raw, most=most)
-        return await asyncio.to_thread(self._table.verdict, answer, self._context.now())
+        return await asyncio.to_thread(self._table.verdict, answer, self._context.now(), is_login=is_login)
 
     def _fields(self, delivery: str, dstcode: Any) -> dict[str, str]:
         return {**_JSON, "dstcode": str(dstcode or self._settings["dstcode"]), **_told(delivery)}

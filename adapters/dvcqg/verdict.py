@@ -71,8 +71,8 @@ class Table:
             if isinstance(line, dict)
         }
 
-    def verdict(self, answer: Answer, now: float) -> Verdict:
-        """What ``answer`` means; ``now`` is seconds since 1970.
+    def verdict(self, answer: Answer, now: float, *, is_login: bool = False) -> Verdict:
+        """What ``answer`` means; ``now`` is seconds since 1970. Of a login it may say that the account is refused.
 
         Raises TransientFailure where it is no answer of the portal's at all: a proxy's page, an error of the server.
         """
@@ -80,6 +80,8 @@ class Table:
             return Verdict("session", str(answer.status), {})
         frame = self._frame(answer, now)
         worst = self._judged(frame)
+        if is_login and worst.kind != "done" and self._lines["login"].has_words(_said(frame)):
+            worst = Verdict("account", worst.code, frame)
         for row in worst.rows or ():
             # HTTP 200, a frame that says yes, and an error inside.
             if worst.kind == "done" and any(name.casefold() == "error_code" for name in row):
@@ -101,8 +103,7 @@ class Table:
         raw = name_in(frame, "error_code")
         code = _number(raw)
         written = "" if raw is None else str(raw)[:40]
-        message = name_in(frame, "message")
-        said = _folded(message) if isinstance(message, str) else ""
+        said = _said(frame)
         if code is not None and code in self._lines["done"].codes:
             return Verdict("done", written, frame)
         worded: tuple[Kind, ...] = ("session", "account", "there", "absent")
@@ -143,6 +144,11 @@ def _number(value: Any) -> int | None:
         return int(value.strip()) if isinstance(value, str) and len(value) < 10 else None
     except ValueError:
         return None
+
+
+def _said(frame: Mapping[str, Any]) -> str:
+    message = name_in(frame, "message")
+    return _folded(message) if isinstance(message, str) else ""
 
 
 def _folded(text: str) -> str:

@@ -46,7 +46,7 @@ def verdict(body: Any, status: int = 200) -> Verdict:
         ({"error_code": -1, "message": "Hồ sơ không tồn tại"}, "absent"),
         ({"error_code": -1, "message": "Phiên làm việc không hợp lệ"}, "session"),
         ({"error_code": -1, "message": "Invalid Session"}, "session"),
-        ({"error_code": -1, "message": "Mật khẩu không hợp lệ"}, "account"),
+        ({"error_code": -1, "message": "Sai madonvi"}, "account"),
         ({"error_code": -1, "message": "Thiếu trường bắt buộc"}, "never"),
         ({"error_code": -1, "message": "Hệ thống bận"}, "later"),
         ({"error_code": -1, "message": None}, "later"),
@@ -59,6 +59,16 @@ def verdict(body: Any, status: int = 200) -> Verdict:
 )
 def test_an_answer_means_what_the_table_says(body: Any, kind: str) -> None:
     assert verdict(body).kind == kind
+
+
+def test_an_account_is_refused_by_the_login_alone() -> None:
+    raw = json.dumps({"error_code": -1, "message": "Tài khoản không tồn tại"}).encode()
+    answer = Answer(200, {}, InMemory(raw))
+    assert TABLE.verdict(answer, 0.0, is_login=True).kind == "account"
+    # Elsewhere it may be the account of the citizen whose dossier it is.
+    assert TABLE.verdict(answer, 0.0).kind == "absent"
+    good = Answer(200, {}, InMemory('{"error_code":"0","message":"Tài khoản mới"}'.encode()))
+    assert TABLE.verdict(good, 0.0, is_login=True).kind == "done"
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"1", b"<html>", b'{"error_code":0', b'{"a":1,"a":2}', b'"x"'])
@@ -91,7 +101,7 @@ def test_rows_are_a_list_however_they_come_each_once(result: Any, rows: list[Any
 @pytest.mark.parametrize(
     ("body", "failure"),
     [
-        ({"error_code": -1, "message": "Tài khoản bị khoá"}, DestinationGone),
+        ({"error_code": -1, "message": "dstcode không đúng"}, DestinationGone),
         ({"error_code": -1, "message": "Dữ liệu không hợp lệ: Nguyễn Văn Mẫu"}, PermanentFailure),
         ({"error_code": 77, "message": "Nguyễn Văn Mẫu"}, TransientFailure),
     ],
@@ -104,4 +114,4 @@ def test_what_is_not_expected_is_a_failure_that_quotes_nothing(body: Any, failur
 
 def test_the_table_is_data_that_a_reader_can_follow() -> None:
     content = json.loads(Path(WIRE / "verdicts.json").read_text("utf-8"))
-    assert list(content) == ["comment", "done", "session", "account", "there", "absent", "never"]
+    assert list(content) == ["comment", "done", "session", "login", "account", "there", "absent", "never"]
