@@ -26,7 +26,7 @@ OF_ONE_CALLER: Final = 32
 AT_ONE_DOOR: Final = 96
 #: What their bodies may hold together, at one door and at all (bytes).
 HELD_AT_ONE_DOOR: Final = 256 << 20
-HELD: Final = 1 << 30
+HELD: Final = 512 << 20
 #: How long an adapter has for its answer (seconds).
 ANSWER: Final = 60.0
 _AGAIN: Final = 5.0
