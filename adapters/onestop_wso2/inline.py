@@ -31,43 +31,46 @@ def files_of(lifted: Lifted, place: tuple[int, ...], most: int, new_sink: NewSin
     said = lifted.value
     for position in place:
         said = said[position]
-    name = next((each for each in said if isinstance(each, str) and each.casefold() == _LIST.casefold()), _LIST)
-    papers = said.get(name)
+    name = _called(said, _LIST)
+    papers = None if name is None else said[name]
     found: dict[int, CollectedFile] = {}
-    for position, paper in enumerate(papers if isinstance(papers, list) else ()):
-        member = None
-        if isinstance(paper, dict):
-            member = next((each for each in paper if each.casefold() == _TEXT.casefold()), None)
-        if member is None:
+    for position, paper in enumerate(_listed(papers)):
+        member = _called(paper, _TEXT) if isinstance(paper, dict) else None
+        if name is None or member is None:
             continue
-        text = lifted.text(*place, name, position, member)
+        within = (position,) if isinstance(papers, list) else ()
+        text = lifted.text(*place, name, *within, member)
         if text is not None and text.size:
             found[position] = _file(text, paper, position, most, new_sink)
     return found
 
 
 def marked(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with the position of each paper in place of its bytes."""
-    name = next((each for each in said if each.casefold() == _LIST.casefold()), None)
-    papers = None if name is None else said[name]
-    if name is None or not isinstance(papers, list):
-        return dict(said)
-    made = [
-        {**{key: value for key, value in paper.items() if key.casefold() != _TEXT.casefold()}, _TEXT: position}
+    """The document with a mark of its position in each paper in place of its bytes."""
+    name = _called(said, _LIST)
+    made = {key: value for key, value in said.items() if key == name or key.casefold() != _LIST.casefold()}
+    if name is None or not isinstance(said[name], list | dict):
+        return made
+    made[name] = [
+        {**{key: value for key, value in paper.items() if key.casefold() != _TEXT.casefold()}, _TEXT: f"#{position}"}
         if isinstance(paper, dict)
         else paper
-        for position, paper in enumerate(papers)
+        for position, paper in enumerate(_listed(said[name]))
     ]
-    return {**said, name: made}
+    return made
 
 
 def placed(item: dict[str, Any], files: Mapping[int, CollectedFile]) -> list[str]:
     """Name the files in the papers of a tidy document; a paper without a name is called as its place says.
 
-    The digests, in order: with the document they are what makes it itself.
+    The digests, in order: with the document they are what makes it itself. Raises Senseless for papers that are a list
+    in a text: their bytes cannot be lifted.
     """
     for paper in item.get(_LIST, ()):
-        position = int(paper.pop(_TEXT))
+        mark = str(paper.pop(_TEXT, ""))
+        if not mark.startswith("#"):
+            raise Senseless(_NO_LIST)
+        position = int(mark[1:])
         paper.setdefault("AttachmentName", f"Tệp {position + 1}")
         if (file := files.get(position)) is not None:
             paper["@file"] = {
@@ -75,6 +78,19 @@ def placed(item: dict[str, Any], files: Mapping[int, CollectedFile]) -> list[str
                 "sha256": file.sha256,
             }  # fmt: skip
     return [file.sha256 for _, file in sorted(files.items())]
+
+
+def _called(said: Mapping[str, Any], wanted: str) -> str | None:
+    """The member of this name in any casing; the exact one wins."""
+    if wanted in said:
+        return wanted
+    return next((name for name in said if name.casefold() == wanted.casefold()), None)
+
+
+def _listed(papers: Any) -> list[Any]:
+    if isinstance(papers, dict):
+        return [papers]
+    return papers if isinstance(papers, list) else []
 
 
 def _file(text: Content, paper: Mapping[str, Any], position: int, most: int, new_sink: NewSink) -> CollectedFile:
@@ -103,3 +119,9 @@ def _no_base64(position: int) -> Text:
         f"Base64 của tệp thứ {position + 1} bị hỏng. Phần mềm một cửa cần gửi lại nguyên tệp.",
         f"The Base64 of file {position + 1} is broken. The one-stop software must send the whole file again.",
     )
+
+
+_NO_LIST: Final = Text(
+    "Attachments phải là danh sách JSON, không phải chuỗi. Phần mềm một cửa cần sửa rồi gửi lại.",
+    "Attachments must be a list of JSON, not a text. The one-stop software must mend it and send again.",
+)
