@@ -246,6 +246,29 @@ async def test_lists_in_texts_are_read_as_json_and_as_xml(it: Facing) -> None:
     assert data["fees"] == [{"name": "Phí", "amount": 15000}]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps([an_item()]),
+        json.dumps(json.dumps(an_item())),
+        "<HoSos><HoSo>" + "".join(f"<{name}>{value}</{name}>" for name, value in an_item().items()) + "</HoSo></HoSos>",
+        an_item(),
+    ],
+    ids=["json", "json twice", "xml", "one alone"],
+)
+async def test_the_items_themselves_may_stand_in_a_text_or_alone(it: Facing, data: Any) -> None:
+    body = {"session": await it.login(), "service": "DongBoHoSoMC", "isUpdating": False, "data": data}
+    assert (await it.call(body))["error_code"] == 0
+    assert it.bus.events() == [("dossier.registered", 2)]
+
+
+@pytest.mark.parametrize("data", [None, [], "", "x", [None], 7])
+async def test_a_call_without_items_is_told_so(it: Facing, data: Any) -> None:
+    body = {"session": await it.login(), "service": "DongBoHoSoMC", "isUpdating": False, "data": data}
+    assert (await it.call(body))["error_code"] == -1
+    assert it.bus.taken == []
+
+
 async def test_xml_with_a_document_type_is_refused(it: Facing) -> None:
     papers = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a><b><TenTepDinhKem>&b;</TenTepDinhKem></b></a>'
     assert (await it.sync(an_item(TaiLieuNop=papers)))["error_code"] == -1
