@@ -93,7 +93,7 @@ class Tongues:
     def answers(self, system: System) -> bool:
         """Whether this system's software calls the bus, at a door of its own."""
         kind = self._kind_of(system)
-        return kind is not None and bool(getattr(kind, "ANSWERS", False))
+        return kind is None or bool(getattr(kind, "ANSWERS", False))
 
     def lists_agencies(self, system: System) -> bool:
         """Whether this system's adapter can fetch a list of agencies (``fetch_agencies``)."""

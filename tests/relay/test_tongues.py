@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.core.faults import TransientFailure
+from gateway.core.content import InMemory
+from gateway.core.faults import Busy, TransientFailure
+from gateway.ports import Call, Collected, NotReceived, Received
+from gateway.relay.reception import Reception
 from gateway.relay.sync import Sync
 from gateway.tongues import Tongues
 from tests.adapters.fitting import Hands
@@ -101,3 +104,18 @@ async def test_an_adapter_that_broke_while_it_was_loaded_is_loaded_anew_once_it_
 async def test_an_adapter_that_is_gone_is_a_passing_failure_of_its_system(tongues: Tongues) -> None:
     with pytest.raises(TransientFailure, match="gone"):
         tongues.of(a_town(H33_05={"adapter": "gone"}).system(OTHER))
+
+
+async def test_who_calls_a_system_whose_adapter_is_gone_is_told_to_come_again(town: Town, tongues: Tongues) -> None:
+    assert not tongues.answers(town.system(LINE))
+    assert tongues.answers(town.system(OTHER))
+    reception = Reception(town.collect.receive, lambda: town.directory, tongues.of, tongues.answers)
+    assert reception.system("H33.16", "dms") is None
+    system = reception.system("H33.05", "dms")
+    assert system is not None
+
+    async def take(_: Collected) -> Received | NotReceived:
+        raise AssertionError("nothing is taken here")
+
+    with pytest.raises((Busy, ModuleNotFoundError)):
+        await reception.answer(system, Call("POST", "", {}, {}, InMemory(b""), "127.0.0.1"), take)
