@@ -399,6 +399,19 @@ async def test_a_forced_nine_is_noticed_by_its_flag_where_nobody_set_that_it_for
     assert "forced" in known.steps[-1].flags
 
 
+async def test_a_nine_over_a_request_that_nobody_answered_is_that_request(it: Facing) -> None:
+    it.office.receive({"MaHoSo": CODE}, status="4")
+    await it.office.cycle()
+    it.office.habits.forces_nine = True
+    it.office.ask_supplement(CODE, "Bổ sung bản vẽ")
+    await it.office.cycle()
+    data = it.bus.taken[-1].event["data"]
+    assert it.bus.events()[-1] == ("dossier.supplement-requested", 5)
+    assert data["supplement"]["content"] == "Bổ sung bản vẽ"
+    # What the software said itself is kept beside it.
+    assert data["status"]["told"]["code"] == "9"
+
+
 async def test_steps_in_random_order_all_arrive_with_their_own_moments(it: Facing) -> None:
     it.office.habits.shuffles = True
     it.office.receive({"MaHoSo": CODE})
