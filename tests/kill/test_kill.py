@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -15,7 +16,7 @@ from gateway.checkpoints import CHECKPOINTS
 from tests.kill.life import Stage
 from tests.kill.nursery import Nursery
 from tests.kill.province import Template
-from tests.kill.rounds import SELDOM, SIDE_BY_SIDE, broken, dies_once_at, kill_at, play
+from tests.kill.rounds import SELDOM, SIDE_BY_SIDE, Ahead, broken, dies_once_at, kill_at, play
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Template]:
         return list(pool.map(Template.made, folders))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quick_templates(templates: Sequence[Template]) -> Iterator[Sequence[Template]]:
     """The same; their lives begin where the program is read already."""
     nursery = Nursery()
@@ -34,21 +35,49 @@ def quick_templates(templates: Sequence[Template]) -> Iterator[Sequence[Template
     nursery.close()
 
 
+@pytest.fixture(scope="module")
+def rounds_at_points(
+    request: pytest.FixtureRequest, quick_templates: Sequence[Template], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ahead]:
+    """The rounds of every point that a test of this run asks for."""
+    of_us = (item for item in request.session.items if isinstance(item, pytest.Function) and item.path == request.path)
+    points = [str(item.callspec.params["point"]) for item in of_us if item.originalname == AT_A_POINT]
+    rounds = int(request.config.getoption("--rounds") or 2)
+    arranged = {point: {f"{point} {number}": dies_once_at(point) for number in range(rounds)} for point in points}
+    ahead = Ahead(quick_templates, tmp_path_factory.mktemp("points"), arranged)
+    yield ahead
+    ahead.close()
+
+
+@pytest.fixture
+def free_templates(templates: Sequence[Template], rounds_at_points: Ahead) -> Sequence[Template]:
+    """The templates once no round at a point is played with them."""
+    rounds_at_points.wait()
+    return templates
+
+
+@pytest.fixture
+def free_quick_templates(quick_templates: Sequence[Template], rounds_at_points: Ahead) -> Sequence[Template]:
+    """The quick ones, likewise."""
+    rounds_at_points.wait()
+    return quick_templates
+
+
 def test_points_that_are_passed_seldom_are_points() -> None:
     assert SELDOM.keys() <= CHECKPOINTS.keys()
 
 
 @pytest.mark.parametrize("point", CHECKPOINTS)
-async def test_a_bus_killed_at_this_point_keeps_its_word(
-    point: str, rounds: int, quick_templates: Sequence[Template], tmp_path: Path
-) -> None:
-    arranged = {f"{point} {number}": dies_once_at(point) for number in range(rounds)}
-    found = broken(await play(quick_templates, tmp_path, arranged))
+async def test_a_bus_killed_at_this_point_keeps_its_word(point: str, rounds_at_points: Ahead) -> None:
+    found = await rounds_at_points.found(point)
     assert not found, found
 
 
+AT_A_POINT: Final = test_a_bus_killed_at_this_point_keeps_its_word.__name__
+
+
 async def test_a_bus_killed_at_any_moment_keeps_its_word(
-    rounds: int, templates: Sequence[Template], tmp_path: Path
+    rounds: int, free_templates: Sequence[Template], tmp_path: Path
 ) -> None:
     async def at_any_moment(stage: Stage, chance: random.Random) -> None:
         await stage.begin()
@@ -58,12 +87,12 @@ async def test_a_bus_killed_at_any_moment_keeps_its_word(
         await stage.begin()
 
     arranged = {f"any moment {number}": at_any_moment for number in range(rounds)}
-    found = broken(await play(templates, tmp_path, arranged))
+    found = broken(await play(free_templates, tmp_path, arranged))
     assert not found, found
 
 
 async def test_a_bus_killed_again_and_again_keeps_its_word(
-    rounds: int, quick_templates: Sequence[Template], tmp_path: Path
+    rounds: int, free_quick_templates: Sequence[Template], tmp_path: Path
 ) -> None:
     async def again_and_again(stage: Stage, chance: random.Random) -> None:
         for point in chance.sample([name for name in CHECKPOINTS if name not in SELDOM], 4):
@@ -72,5 +101,5 @@ async def test_a_bus_killed_again_and_again_keeps_its_word(
         await stage.begin()
 
     arranged = {f"again and again {number}": again_and_again for number in range(rounds)}
-    found = broken(await play(quick_templates, tmp_path, arranged))
+    found = broken(await play(free_quick_templates, tmp_path, arranged))
     assert not found, found
