@@ -76,7 +76,7 @@ class Place:
                 within=within,
                 most=most,
             )
-            reading = await asyncio.to_thread(operation.read, answer.status, answer.body())
+            reading = await asyncio.to_thread(operation.read, answer.status, answer.body(), record)
             return Said(reading, answer.status, answer.retry_after(self.now()))
 
         return await self.profile.proven(ask, officer)

@@ -36,6 +36,7 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "apikey": ("key_file", "unit"),
     "acceptkey": ("key_file",),
+    "bodykey": ("key_file", "member"),
     "jwt": ("url", "username", "password_file"),
 }  # fmt: skip
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
@@ -64,6 +65,7 @@ ACCOUNT: Final[Mapping[str, Any]] = {
             "additionalProperties": _TEXT,
         },
         "key_file": {**_TEXT, "description": "Tệp giữ khoá - the file with the key."},
+        "member": {**_TEXT, "description": "bodykey: tên thành phần mang khoá - the member that bears the key."},
         "unit": {**_TEXT, "description": "Mã đơn vị (MaDonVi) - the unit's code."},
         "fields": {
             "description": "Tiêu đề thêm khi đăng nhập, ví dụ dstcode - header fields of the login, such as dstcode.",
@@ -173,6 +175,8 @@ class Fixed:
         if kind == "none":
             return Proof()
         key = ways.secret("key_file")
+        if kind == "bodykey":
+            return Proof(members={str(ways.account["member"]): key})
         bearer = {"Authorization": f"Bearer {key}"}
         if kind == "acceptkey":
             return Proof(bearer, members={"AcceptKey": key})
@@ -317,7 +321,7 @@ def open_profile(
         )
     url = account.get("url")
     ways = _Ways({**account, "profile": kind}, read_secret, now, None if url is None else caller_of(str(url)))
-    if kind in {"none", "basic", "apikey", "acceptkey"}:
+    if kind in {"none", "basic", "apikey", "acceptkey", "bodykey"}:
         return Fixed(ways)
     refresh = account.get("refresh_url")
     return Renewed(ways, None if refresh is None else caller_of(str(refresh)))

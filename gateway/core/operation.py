@@ -13,6 +13,9 @@ A description (checked against a schema by whoever holds it) has, of one operati
     reply.success, errors, otherwise (``gateway.core.verdict``)
     reply.payload, .inner            where the data are, and what they are wrapped in once more
     reply.empty                      conditions under which the payload says that there is no such record
+    reply.echo                       [{from, to}] of the record that was asked, where the answer does not repeat it
+    reply.whole                      {from, to, member, columns?}: each row of a list as it came, below ``member``;
+                                     columns = [{to, table, by}]: which column is what, by a value of the record
     reply.rules, .tables, .dates, .squeeze, .needs    as above, over the payload; a list is read as {items = [...]};
                                      ``in`` = {from, to} of a table or date: for every item of a list
 
@@ -24,24 +27,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
-from gateway.core.faults import Misconfigured, PermanentFailure, Text
-from gateway.core.part_date import Precision, precision_of, read_part, write_part
+from gateway.core.faults import PermanentFailure
+from gateway.core.operation_steps import Step, Tables, Whole, path_of, shape_of, steps_of, whole_of
 from gateway.core.rule import ABSENT, Page, Path, value_at
-from gateway.core.rule_kinds import Move
-from gateway.core.rule_text import split_pointer
 from gateway.core.translation import Rules
 from gateway.core.unpacking import Unpacking, Wrapped
-from gateway.core.verdict import Kind, Sign, Verdicts, plain, signs_in
+from gateway.core.verdict import Kind, Sign, Verdicts, signs_in
 from gateway.core.wire_record import Shape, tidied
 from gateway.core.xml_value import SOAP, SOAP_12, Tag, XmlFault, write_soap, write_xml
 
 Format = Literal["none", "query", "json", "form", "soap", "xml"]
-Tables = Mapping[str, Mapping[str, Any]]
 _PLACE: Final = re.compile(r"\{([A-Za-z_]{1,40})\}")
 _IN_PATH: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}\Z")
 
@@ -66,86 +66,6 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Coded:
-    """``{from, to, table, otherwise}``: a code by a table of the description, or of the province's settings."""
-
-    source: Path
-    target: Path
-    table: Mapping[str, Any]
-    otherwise: str
-
-    def put(self, record: Any, page: Page) -> None:
-        value = value_at(record, self.source)
-        if value in (ABSENT, None, ""):
-            return
-        found = self.table.get(plain(value), ABSENT)
-        if found is ABSENT and self.otherwise == "refuse":
-            raise PermanentFailure(f"no table has a code for {'/'.join(self.source)}; the operator must add it")
-        if found is ABSENT and self.otherwise == "keep":
-            found = value
-        if found is not ABSENT:
-            page.put(self.target, found)
-
-
-@dataclass(frozen=True, slots=True)
-class _DateOut:
-    """``{from, writes = [{precision, form, to, also?}]}``: the first line whose precision is that of the date."""
-
-    source: Path
-    writes: tuple[tuple[Precision, str, Path, tuple[tuple[Path, Any], ...]], ...]
-
-    def put(self, record: Any, page: Page) -> None:
-        value = value_at(record, self.source)
-        known = precision_of(value) if isinstance(value, str) else None
-        if known is None:
-            return
-        for precision, form, target, also in self.writes:
-            written = write_part(value, form) if precision == known else None
-            if written is not None:
-                page.put(target, written)
-                for path, constant in also:
-                    page.put(path, constant)
-                return
-        raise PermanentFailure(f"the service takes no date of this precision: {'/'.join(self.source)}")
-
-
-@dataclass(frozen=True, slots=True)
-class _DateIn:
-    """``{from, to, forms, precision?, precisions?}``: a date; where another member says so, less of it is known."""
-
-    source: Path
-    target: Path
-    forms: tuple[str, ...]
-    mark: Path | None
-    marks: Mapping[str, Precision]
-
-    def put(self, record: Any, page: Page) -> None:
-        mark = ABSENT if self.mark is None else value_at(record, self.mark)
-        known: Precision = "day" if mark is ABSENT else self.marks.get(plain(mark), "day")
-        found = read_part(value_at(record, self.source), self.forms, known)
-        if found is not None:
-            page.put(self.target, found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Within:
-    """``in = {from, to}``: a step for each item of a list, and the item that the rules made of it."""
-
-    source: Path
-    target: Path
-    step: _Coded | _DateIn | _DateOut
-
-    def put(self, record: Any, page: Page) -> None:
-        given, made = value_at(record, self.source), value_at(page.root, self.target)
-        items = given if isinstance(given, list) else [given]
-        for item, root in zip(items, made if isinstance(made, list) else [], strict=False):
-            self.step.put(item, Page(root=root))
-
-
-_Step = _Coded | _DateOut | _DateIn | _Within
-
-
-@dataclass(frozen=True, slots=True)
 class Operation:
     """One operation; see the head of this file."""
 
@@ -155,7 +75,7 @@ class Operation:
     format: Format
     fields: Mapping[str, str]
     rules: Rules | None
-    steps: tuple[_Step, ...]
+    steps: tuple[Step, ...]
     texts: tuple[tuple[Path, str, str], ...]
     needs: tuple[Path, ...]
     order: tuple[str, ...]
@@ -167,10 +87,12 @@ class Operation:
     inner: Unpacking
     empty: tuple[Sign, ...]
     said: Rules | None
-    heard: tuple[_Step, ...]
+    heard: tuple[Step, ...]
     shape: Shape
     squeeze: tuple[Path, ...]
     reply_needs: tuple[Path, ...]
+    echo: tuple[tuple[Path, Path], ...]
+    whole: Whole | None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], where: str, tables: Tables) -> Operation:
@@ -178,17 +100,17 @@ class Operation:
         request, reply = raw.get("request", {}), raw.get("reply", {})
         element = request.get("element", {})
         said = _rules(reply, f"{where}/reply")
-        heard = _steps(reply, f"{where}/reply", tables)
+        heard = steps_of(reply, f"{where}/reply", tables)
         return cls(
             str(raw.get("verb", "POST")),
             str(raw.get("path", "")),
-            {name: _path(each, f"{where}/path_values/{name}") for name, each in raw.get("path_values", {}).items()},
+            {name: path_of(each, f"{where}/path_values/{name}") for name, each in raw.get("path_values", {}).items()},
             request.get("format", "json"),
             {str(name): str(value) for name, value in request.get("fields", {}).items()},
             _rules(request, f"{where}/request"),
-            _steps(request, f"{where}/request", tables),
+            steps_of(request, f"{where}/request", tables),
             tuple(
-                (_path(each["at"], f"{where}/request/texts"), each["as"], each.get("root", ""))
+                (path_of(each["at"], f"{where}/request/texts"), each["as"], each.get("root", ""))
                 for each in request.get("texts", ())
             ),
             _paths(request, "needs", f"{where}/request"),
@@ -202,14 +124,19 @@ class Operation:
             SOAP_12 if element.get("version") == "1.2" else SOAP,
             Unpacking.parse(reply.get("unpack", ["json"]), f"{where}/reply/unpack"),
             Verdicts.parse(reply, f"{where}/reply"),
-            _path(reply.get("payload", ""), f"{where}/reply/payload"),
+            path_of(reply.get("payload", ""), f"{where}/reply/payload"),
             Unpacking.parse(reply.get("inner", []), f"{where}/reply/inner"),
             signs_in(reply.get("empty", ()), f"{where}/reply/empty"),
             said,
             heard,
-            _shape(said, heard),
+            shape_of(said, heard),
             _paths(reply, "squeeze", f"{where}/reply"),
             _paths(reply, "needs", f"{where}/reply"),
+            tuple(
+                (path_of(each["from"], f"{where}/reply/echo"), path_of(each["to"], f"{where}/reply/echo"))
+                for each in reply.get("echo", ())
+            ),
+            whole_of(reply.get("whole"), f"{where}/reply/whole", tables),
         )  # fmt: skip
 
     def request(self, record: Mapping[str, Any]) -> Asked:
@@ -239,8 +166,8 @@ class Operation:
         except XmlFault as fault:
             raise PermanentFailure(f"it cannot be written as XML: {fault}") from None
 
-    def read(self, status: int, body: bytes) -> Reading:
-        """What an answer says; raises nothing: what cannot be understood is to be asked for again."""
+    def read(self, status: int, body: bytes, record: Mapping[str, Any] | None = None) -> Reading:
+        """What an answer to ``record`` says; raises nothing: what cannot be understood is to be asked for again."""
         try:
             frame, is_dirty = self.unpack.apply(body)
         except Wrapped:
@@ -255,11 +182,11 @@ class Operation:
             return Reading("again")
         if payload in (None, "", [], {}) or any(sign.holds(status, payload) for sign in self.empty):
             return Reading("empty", is_dirty=is_dirty or dirty)
-        return self.heard_as(payload, is_dirty=is_dirty or dirty)
+        return self.heard_as(payload, record or {}, is_dirty=is_dirty or dirty)
 
-    def heard_as(self, payload: Any, *, is_dirty: bool = False) -> Reading:
+    def heard_as(self, payload: Any, asked: Mapping[str, Any], *, is_dirty: bool = False) -> Reading:
         """A payload, or one item of it, in the words of the bus; ``never`` where it is not what was described."""
-        if self.said is None and not self.heard:
+        if self.said is None and not self.heard and self.whole is None:
             return Reading("done", payload, None, is_dirty)
         record = payload if isinstance(payload, dict) else {"items": payload}
         tidy = tidied(record, self.shape)
@@ -271,6 +198,11 @@ class Operation:
                 step.put(tidy.record, page)
             except PermanentFailure:
                 return Reading("never", payload, None, is_dirty)
+        for source, target in self.echo:
+            if (value := value_at(asked, source)) is not ABSENT:
+                page.put(target, value)
+        if self.whole is not None:
+            page.put(self.whole.target, self.whole.rows(record, asked))
         data = page.root if isinstance(page.root, dict) else {}
         for path in self.squeeze:
             _squeeze(data, path)
@@ -327,59 +259,11 @@ def _squeeze(data: dict[str, Any], path: Path) -> None:
         above[path[-1]] = " ".join(found.split())
 
 
-def _shape(said: Rules | None, heard: Sequence[_Step]) -> Shape:
-    shape = Shape() if said is None else Shape.of(said)
-    for each in heard:
-        step, before = (each.step, each.source) if isinstance(each, _Within) else (each, ())
-        marks = [step.mark] if isinstance(step, _DateIn) and step.mark is not None else []
-        shape.reads((None, Move((*before, *path), ("-",))) for path in (step.source, *marks))
-    return shape
-
-
 def _rules(raw: Mapping[str, Any], where: str) -> Rules | None:
     if not raw.get("rules"):
         return None
     return Rules.parse(json.dumps({"rules": raw["rules"]}).encode(), where)
 
 
-def _steps(raw: Mapping[str, Any], where: str, tables: Tables) -> tuple[_Step, ...]:
-    found: list[_Step] = []
-
-    def add(step: _Coded | _DateOut | _DateIn, each: Mapping[str, Any], at: str) -> None:
-        within = each.get("in")
-        found.append(step if within is None else _Within(_path(within["from"], at), _path(within["to"], at), step))
-
-    for number, each in enumerate(raw.get("tables", ())):
-        at = f"{where}/tables/{number}"
-        table = {plain(key): value for key, value in tables.get(each["table"], {}).items()}
-        add(_Coded(_path(each["from"], at), _path(each["to"], at), table, each.get("otherwise", "keep")), each, at)
-    for number, each in enumerate(raw.get("dates", ())):
-        at = f"{where}/dates/{number}"
-        source = _path(each["from"], at)
-        if "writes" in each:
-            lines = [
-                (w["precision"], w["form"], _path(w["to"], at),
-                 tuple((_path(p, at), value) for p, value in w.get("also", {}).items()))
-                for w in each["writes"]
-            ]  # fmt: skip
-            add(_DateOut(source, tuple(lines)), each, at)
-        else:
-            mark = _path(each["precision"], at) if "precision" in each else None
-            marks = {plain(key): value for key, value in each.get("precisions", {}).items()}
-            add(_DateIn(source, _path(each["to"], at), tuple(each["forms"]), mark, marks), each, at)
-    return tuple(found)
-
-
 def _paths(raw: Mapping[str, Any], name: str, where: str) -> tuple[Path, ...]:
-    return tuple(_path(each, f"{where}/{name}/{number}") for number, each in enumerate(raw.get(name, ())))
-
-
-def _path(pointer: Any, where: str) -> Path:
-    try:
-        return split_pointer(pointer)
-    except (ValueError, AttributeError):
-        raise Misconfigured(
-            where,
-            Text("Con trỏ JSON viết sai", "The JSON pointer is wrong"),
-            Text('Viết dạng "/a/b" (RFC 6901).', 'Write it as "/a/b" (RFC 6901).'),
-        ) from None
+    return tuple(path_of(each, f"{where}/{name}/{number}") for number, each in enumerate(raw.get(name, ())))
