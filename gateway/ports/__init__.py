@@ -17,7 +17,9 @@ from gateway.ports.adapter import (
     Parcel,
     Received,
     Reply,
+    Sketch,
     Take,
+    Trying,
     Uncollectable,
 )
 from gateway.ports.ledger import (
@@ -90,10 +92,12 @@ __all__ = [
     "RegistryRow",
     "Reply",
     "RowKind",
+    "Sketch",
     "Spool",
     "Sum",
     "Take",
     "Taken",
+    "Trying",
     "Uncollectable",
     "Upload",
 ]

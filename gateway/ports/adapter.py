@@ -28,7 +28,9 @@ __all__ = [
     "Parcel",
     "Received",
     "Reply",
+    "Sketch",
     "Take",
+    "Trying",
     "Uncollectable",
 ]
 
@@ -104,6 +106,36 @@ class AdapterContext:
     link: Callable[[str, str], str] = _no_link
     #: A dossier by its code as anybody writes it, with its record: what is known of it now; None of an unknown one.
     dossier: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What one exchange would be; nothing was sent, no secret stands in it.
+
+    ``part``: which part of the adapter speaks. ``request``: ``method``, ``address``, ``fields``, ``body`` (text) of what
+    would go out. ``said``: what would come of a sample: ``type``, ``version``, ``subject`` and ``data`` of each message
+    or answer. ``troubles``: why something would not.
+    """
+
+    part: str
+    request: Mapping[str, Any] | None = None
+    said: Sequence[Mapping[str, Any]] = ()
+    troubles: Sequence[Text] = ()
+
+
+class Trying(Protocol):
+    """An adapter tried on samples, without its far side: what ``dry(context)`` of its module gives, where it has one.
+
+    Neither method sends anything or raises for any sample. ``parts``: names of what can be told in the far side's words.
+    """
+
+    parts: Sequence[str]
+
+    async def outgoing(self, event: Mapping[str, Any]) -> Sketch:
+        """What would be asked of the far side for a message or a query."""
+
+    async def incoming(self, part: str, sample: bytes) -> Sketch:
+        """What would come of an answer, an item or a call in the far side's words."""
 
 
 class AdapterKind(Protocol):
