@@ -47,12 +47,16 @@ class Bringer:
         files: tuple[CollectedFile, ...] = (),
         warnings: tuple[Text, ...] = (),
         token: str = "",
+        thing: str = "",
     ) -> Collected:
         """The message; id and origin follow from contract, system and ``identity`` (what makes the thing itself) alone.
 
-        ``now``: seconds since 1970. ``token``: the adapter's name for it; the origin where it has none.
+        ``now``: seconds since 1970. ``token``: the adapter's name for it; the origin where it has none. ``thing``: what
+        it is, in place of the contract, where the same words may mean something else once the bus knows more: they
+        stay one message.
         """
-        origin = hashlib.sha256("\x00".join([self.tongue, self.system, contract, *identity]).encode()).hexdigest()
+        what = [self.tongue, self.system, thing or contract, *identity]
+        origin = hashlib.sha256("\x00".join(what).encode()).hexdigest()
         event: dict[str, Any] = {
             "specversion": "1.0",
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:{self.tongue}:{self.system}:{origin}")),

@@ -49,6 +49,8 @@ def _node(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str
         return kinds[node["type"]](root, node, strangers)
     if node["type"] == "integer":
         return st.integers(node.get("minimum", -(10**20)), node.get("maximum", 10**20))
+    if node["type"] == "number":
+        return st.integers(node.get("minimum", -(10**9)), node.get("maximum", 10**9))
     if node["type"] == "boolean":
         return st.booleans()
     return _text(node)
@@ -65,9 +67,11 @@ def _narrowed(meant: Mapping[str, Any], beside: Mapping[str, Any]) -> Mapping[st
 def _text(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
     if "format" in node:
         return _FORMATS[node["format"]]
+    least, most = node.get("minLength", 0), node.get("maxLength", 1000)
     if "pattern" in node:
-        return _PATTERNS[node["pattern"]]
-    least, most = node.get("minLength", 0), node["maxLength"]
+        known = _PATTERNS.get(node["pattern"])
+        fitting = st.from_regex(node["pattern"], alphabet=st.characters(codec="utf-8", exclude_characters="\n"))
+        return fitting.filter(lambda text: least <= len(text) <= most) if known is None else known
     longest = st.sampled_from(["x", "/", "ệ/"]).map(lambda sign: (sign * most)[:most])
     return _LETTERS.filter(lambda text: least <= len(text) <= most) | longest
 

@@ -50,8 +50,9 @@ def _is_of_the_whole(dossier: Dossier, step: Step) -> bool:
     event = step.told.event
     if event.kind in {"payment-notified", "forwarded"} or event.agency == dossier.lead or step.counts:
         return True
-    # What the portal says that moves nothing: a registration that came after the lead's own, a second answer.
-    return event.kind in {"registered", "supplemented"} and event.agency not in {
+    # What the portal says that moves nothing: a registration that came after the lead's own, a second answer, a notice
+    # of what is to be paid that the office knew of.
+    return event.kind in {"registered", "supplemented", "progressed"} and event.agency not in {
         leg.hop.to_agency for leg in dossier.legs
     }
 
@@ -103,9 +104,10 @@ def _forwarded(record: dict[str, Any], said: dict[str, Any]) -> None:
 
 
 def _progressed(record: dict[str, Any], said: dict[str, Any]) -> None:
-    fees = said.get("charges", {}).get("fees", [])
-    if fees:
-        record["fees"] = _joined(record.get("fees", []), fees, _same_thing)
+    charges = said.get("charges", {})
+    if charges.get("fees"):
+        record["fees"] = _joined(record.get("fees", []), charges["fees"], _same_thing)
+        record["charges"] = charges
 
 
 def _supplement_requested(record: dict[str, Any], said: dict[str, Any]) -> None:

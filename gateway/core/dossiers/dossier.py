@@ -45,8 +45,8 @@ class Dossier:
     it. ``status`` (1 to 10) is None where no registration is known. ``due``: with the time added that it waited for
     supplements; None where it has none. ``received_at``/``finished_at``: when it was received, and when its result was
     there or it ended otherwise. ``steps`` in order of what happened, repeats among them. ``record``: the registration
-    with all that was said since, in the shape of ``dossier.registered/2.0``; empty where it was not asked for, or its
-    messages are no longer kept.
+    with all that was said since, in the shape of ``dossier.registered/2.0``, and beside it what was charged last
+    (``charges``); empty where it was not asked for, or its messages are no longer kept.
     """
 
     code: str
