@@ -1,4 +1,4 @@
-"""The doors of the bus as an agency's system uses them: send, token, lease, settle, look up."""
+"""The doors of the bus as an agency's system uses them: send, ask, token, lease, settle, look up."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Refused(Exception):
 
     status: int
     problem: Mapping[str, Any]
+    #: How long to wait before trying again (seconds), where the bus said so.
+    retry_after: float | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +65,19 @@ class Bus:
     async def send(self, envelope: bytes) -> dict[str, Any]:
         """Publish one envelope: the 202 body with the receipt. Raises Refused."""
         return await self._ask("POST", "/v1/messages", data=envelope, headers={"Content-Type": SEALED})
+
+    async def query(self, token: str, envelope: bytes, *, within: float = 10.0) -> bytes:
+        """Ask one question: the answer's envelope as it came. ``within``: seconds to wait for it. Raises Refused.
+
+        Who answered and that it answers this very question is for the caller to see from the envelope.
+        """
+        status, fields, body = await self._fetch(
+            "POST", "/v1/queries", params={"timeout": f"{within:g}"}, data=envelope,
+            headers={"Content-Type": SEALED, **_bearer(token)},
+        )  # fmt: skip
+        if status != 200:
+            raise Refused(status, _members(body), _seconds(fields.get("Retry-After")))
+        return body
 
     async def token(self, signer: Signer, system: str) -> str:
         """An access token for ``system``, asked for with its key. Raises Refused."""
@@ -103,21 +118,31 @@ class Bus:
         return await self._ask("GET", "/v1/documents", params=asked, headers=_bearer(token))
 
     async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        status, fields, body = await self._fetch(method, path, **request)
+        members = _members(body)
+        if not 200 <= status < 300:
+            raise Refused(status, members, _seconds(fields.get("Retry-After")))
+        return members
+
+    async def _fetch(self, method: str, path: str, **request: Any) -> tuple[int, Mapping[str, str], bytes]:
         try:
             async with self.session.request(method, self.url + path, allow_redirects=False, **request) as answer:
-                body = await _body(answer)
-                status = answer.status
+                return answer.status, answer.headers, await _body(answer)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise _unreachable(self.url, error) from None
-        try:
-            members = json.loads(body) if body else {}
-        except ValueError:
-            members = {}
-        if not isinstance(members, dict):
-            members = {}
-        if not 200 <= status < 300:
-            raise Refused(status, members)
-        return members
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    """An answer's JSON object; an empty one where it is none."""
+    try:
+        members = json.loads(body) if body else {}
+    except ValueError:
+        members = {}
+    return members if isinstance(members, dict) else {}
+
+
+def _seconds(written: str | None) -> float | None:
+    return float(written) if written is not None and written.isascii() and written.isdigit() else None
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:
