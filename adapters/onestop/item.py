@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from adapters.onestop.codes import province_of
@@ -19,7 +19,7 @@ from gateway.core.dossiers.dossier import Dossier
 from gateway.core.faults import Text
 from gateway.core.forms import read_moment, write_moment
 from gateway.core.handover import Collected, CollectedFile
-from gateway.core.moments import format_moment
+from gateway.core.moments import VIET_NAM, format_moment
 from gateway.core.wire_record import canonical_bytes, name_in, tidied
 
 Service = Literal["DongBoHoSoMC", "CapNhatTienDoHoSoMC"]
@@ -105,8 +105,8 @@ class Reader:
         moment = None if since is None else read_moment(since, "compact-date-time", _VIET_NAM)
         if moment is not None:
             return write_moment(moment, "iso-date-time", _VIET_NAM)
-        now = read_moment(format_moment(self._now()), "iso-date-time", _VIET_NAM)
-        return "" if now is None else write_moment(now, "iso-date-time", _VIET_NAM)
+        # To the millisecond: cut to the second it would lie before what came a moment ago.
+        return datetime.fromtimestamp(self._now(), VIET_NAM).isoformat(timespec="milliseconds")
 
     async def _fill(self, item: dict[str, Any], meaning: Meaning, warnings: list[Text]) -> tuple[CollectedFile, ...]:
         """Fetch the files of those lists that the message carries; what cannot be had stays an address."""

@@ -260,9 +260,27 @@ async def test_what_the_register_does_not_believe_is_not_told(office: Office, fl
     event = said("progressed", at=STATUS["at"], status=STATUS)
     office.known[CODE] = a_dossier(steps=(a_step(event["id"], flag),))
     assert "not told" in str((await office.told(event)).reference)
-    office.known[CODE] = a_dossier(steps=(a_step(event["id"].upper(), "late"),))
+    office.known[CODE] = a_dossier(steps=(replace(a_step(event["id"].upper()), counts=True),))
     await office.told(event)
     assert len(office.server.box) == 1
+
+
+@pytest.mark.parametrize("status", [3, 5, 7, 8, 9, 10])
+async def test_a_status_that_another_message_says_more_of_is_told_by_that_one_alone(
+    office: Office, status: int
+) -> None:
+    event = said("progressed", at=STATUS["at"], status={**STATUS, "code": status})
+    step = replace(a_step(event["id"], said_status=status, status=status), counts=True)
+    office.known[CODE] = a_dossier(steps=(step,))
+    assert "not told" in str((await office.told(event)).reference)
+
+
+@pytest.mark.parametrize(("counts", "flags"), [(False, ()), (True, ("late",))])
+async def test_a_step_that_leads_nowhere_new_is_no_letter(office: Office, counts: bool, flags: tuple[str, ...]) -> None:
+    event = said("progressed", at=STATUS["at"], status=STATUS)
+    office.known[CODE] = a_dossier(steps=(replace(a_step(event["id"], *flags), counts=counts),))
+    assert "not told" in str((await office.told(event)).reference)
+    assert office.server.box == []
 
 
 async def test_what_one_office_did_with_its_part_is_not_told_unless_it_asks_for_something(office: Office) -> None:

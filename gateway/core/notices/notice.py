@@ -33,6 +33,8 @@ PLACEHOLDERS: Final = frozenset(
         "told",  # a reminder's own sentence
     }
 )  # fmt: skip
+#: Statuses that have a message of their own: refused, a supplement, withdrawn, stopped, done, handed over.
+_TOLD_ELSEWHERE: Final = frozenset({3, 5, 7, 8, 9, 10})
 #: Of a text that people wrote this much is passed on (characters), and of a list so many entries.
 _LONGEST: Final = 8000
 _LONGEST_NAME: Final = 500
@@ -44,7 +46,8 @@ class Notice:
     """``values``: what is known of the placeholders. ``email`` and ``phone``: the applicant's as written, or empty.
 
     ``is_news``: False where the register does not take the message for true of the dossier (out of order, said before,
-    by somebody who has no say), or it is about one office's part alone and asks for nothing.
+    by somebody who has no say), it is about one office's part alone and asks for nothing, or it is a step that leads to
+    no new status, or to one that another message says more of.
     """
 
     contract: str
@@ -163,7 +166,12 @@ def _is_news(dossier: Dossier | None, message: str, *, asks: bool) -> bool:
     step = next((each for each in steps if each.told.message.lower() == key), None)
     if step is None:
         return True
-    is_of_part = step.told.event.status is not None and step.told.event.status != step.status
+    event = step.told.event
+    if event.kind == "progressed" and not asks:
+        # A citizen is told of a new status once, and of these by the message that says more of them.
+        is_late = "late" in step.flags  # what came after it was told already
+        return is_heard(step) and step.counts and not is_late and event.status not in _TOLD_ELSEWHERE
+    is_of_part = event.status is not None and event.status != step.status
     return is_heard(step) and (asks or not is_of_part)
 
 

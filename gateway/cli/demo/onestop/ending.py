@@ -22,8 +22,10 @@ async def paid(story: OneStop) -> None:
         {"MaHoSo": CODE, "SoQuyetDinh": "12/TB-CT", "SoTien": str(_FEE), "TenTieuMuc": "Lệ phí trước bạ"}
     )
     await story.until(lambda: any(path.endswith("nhantbthuedvcqg") for _, path, _ in story.office.posts), "the notice")
+    story.office.habits.forces_nine = True
     story.office.progress(CODE, "6", "Chờ nộp lệ phí trước bạ")
     await story.office.cycle()
+    story.office.habits.forces_nine = False
     await story.station("6", "chờ thực hiện nghĩa vụ tài chính", "to be paid for")
     bill = await story.calling.bill(CODE)
     amount = sum(int(each["SoTien"]) for each in bill.body["message"]["PhiLePhi"])
@@ -133,8 +135,12 @@ async def counted(story: OneStop) -> None:
     kept = [not leg.is_late(time.time()) for leg in legs]
     story.check(kept == [True, False], "hạn của huyện còn, hạn của văn phòng đất đai đã trễ và bị đánh dấu",
                 "the district's term is kept; the land office missed its own, and it is flagged")  # fmt: skip
+    story.legs = [{"to": leg.hop.to_agency, "late": leg.is_late(time.time())} for leg in legs]
     flags = {flag for step in (known.steps if known else ()) for flag in step.flags}
-    story.say(f"  cờ: {' '.join(sorted(flags))}", f"  flags: {' '.join(sorted(flags))}")
+    story.flags = sorted(flags)
+    listed = " ".join(story.flags)
+    story.check({"late", "repeated", "forced"} <= flags, f"điều bất thường được giữ và đánh dấu: {listed}",
+                f"what is odd is kept and flagged: {listed}")  # fmt: skip
     await story.land.fetch()
     await story.district.fetch()
     deliveries = await story.gateway.ledger.deliveries(states=ALL_STATES, limit=10_000)

@@ -96,13 +96,15 @@ class OneStop(Telling):
     land: Desk = field(init=False)
     #: What the portal showed at each station, in order.
     stations: list[str] = field(default_factory=list)
+    legs: list[dict[str, Any]] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
     deliveries: int = 0
 
     def counts(self) -> dict[str, Any]:
         """The figures at the end."""
         return {
-            "dossier": CODE, "stations": self.stations, "deliveries": self.deliveries, "lost": self.lost,
-            "failures": self.failures,
+            "dossier": CODE, "stations": self.stations, "shown": self.portal.of(CODE).statuses, "legs": self.legs,
+            "flags": self.flags, "deliveries": self.deliveries, "lost": self.lost, "failures": self.failures,
         }  # fmt: skip
 
     async def dossier(self) -> Dossier | None:

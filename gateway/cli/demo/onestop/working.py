@@ -12,7 +12,7 @@ async def filed(story: OneStop) -> None:
     """A citizen files at the portal, which calls the province twice; the one-stop receives."""
     story.chapter("Công dân nộp hồ sơ ở Cổng dịch vụ công quốc gia", "A citizen files at the national portal")
     portal = stand_in("dvcqg")
-    story.portal.manners.exists = "-3"
+    story.portal.manners.exists, story.portal.manners.zero = "-3", "00"
     story.portal.faults.once("TraCuuHoSo", portal.Fault("blind"))
     item = portal.an_item(
         CODE, MaTTHC=PROCEDURE["code"], TenTTHC=PROCEDURE["name"], SoDienThoai="0912345678", NgayNopHoSo=stamp(),
@@ -35,6 +35,9 @@ async def handed_on(story: OneStop) -> None:
            "dueAt": moment(3600)}  # fmt: skip
     dossier = {"procedure": PROCEDURE, "applicant": APPLICANT}
     await story.centre.say("dossier.forwarded", {"dossierCode": CODE, "hop": hop, "dossier": dossier}, to="H33.07")
+    portal = stand_in("dvcqg")
+    story.portal.manners.zero = None  # only the words say that all went well
+    story.portal.faults.once("CapNhatTienDoHoSoMC", portal.Fault("lost-reply"), portal.Fault("html"))
     story.office.habits.shuffles = True
     for content in ("Thẩm định", "Phân công"):
         await asyncio.sleep(1.1)
@@ -62,16 +65,17 @@ async def supplemented(story: OneStop) -> None:
     """The one-stop asks for a paper; its software calls that finished; the citizen answers at the portal."""
     story.chapter("Yêu cầu bổ sung một lần, rồi công dân bổ sung", "One supplement, asked for and brought")
     await asyncio.sleep(1.1)
-    story.office.habits.forces_nine = True
+    story.office.habits.forces_nine = story.office.habits.words_only = True
+    story.portal.manners.numbers = story.portal.manners.nulls = True
     named = story.office.ask_supplement(CODE, "Bổ sung bản sao giấy chứng nhận")
     story.office.progress(CODE, "5", "Yêu cầu bổ sung")
     await story.office.cycle()
     await story.station(
         "5", "yêu cầu bổ sung, dù phần mềm báo 9", "a supplement is asked for, whatever the software says"
     )
-    letters = len(await story.mail.arrivals()) + len(await story.sms.arrivals())
-    story.check(letters > 0, f"đã báo công dân bằng thư và tin nhắn ({letters})",
-                f"the citizen was told by mail and SMS ({letters})")  # fmt: skip
+    letters, messages = len(await story.mail.arrivals()), len(await story.sms.arrivals())
+    story.check(letters == messages == 3, "công dân được báo ba lần: tiếp nhận, xử lý, bổ sung; không thư thừa",
+                f"the citizen was told three times by mail and SMS, not more ({letters}, {messages})")  # fmt: skip
     story.office.habits.forces_nine = False
     await asyncio.sleep(1.1)
     kept = story.portal.of(CODE).item
