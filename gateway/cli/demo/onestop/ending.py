@@ -139,7 +139,7 @@ async def counted(story: OneStop) -> None:
     flags = {flag for step in (known.steps if known else ()) for flag in step.flags}
     story.flags = sorted(flags)
     listed = " ".join(story.flags)
-    story.check({"late", "repeated", "forced"} <= flags, f"điều bất thường được giữ và đánh dấu: {listed}",
+    story.check({"late", "forced"} <= flags, f"điều bất thường được giữ và đánh dấu: {listed}",
                 f"what is odd is kept and flagged: {listed}")  # fmt: skip
     await story.land.fetch()
     await story.district.fetch()
