@@ -317,6 +317,15 @@ def test_a_dossier_is_finished_when_its_result_was_there_not_when_it_was_fetched
     assert dossier_of(CODE, lines).finished_at == 6 * HOUR
 
 
+def test_a_result_that_is_dated_before_the_receipt_was_there_with_the_receipt() -> None:
+    lines = told([
+        an_event("registered", when=24 * HOUR, status=2, received_at=20 * HOUR),
+        an_event("result-issued", when=48 * HOUR, status=9, has_result=True, finished_at=-9000 * HOUR),
+    ])  # fmt: skip
+
+    assert dossier_of(CODE, lines).finished_at == 20 * HOUR
+
+
 def test_a_restated_due_date_takes_nothing_of_the_time_that_waiting_added() -> None:
     lines = told([
         an_event("registered", when=0.0, status=4, due=100 * HOUR),

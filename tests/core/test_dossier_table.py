@@ -129,6 +129,16 @@ def test_done_is_judged_by_the_day(day: str, place: str) -> None:
     assert one(received("2026-03-02T08:00"), moved(f"{day}T23:00", 9, "result-issued"))[place] == 1
 
 
+def test_a_dossier_whose_result_is_dated_a_year_too_early_is_in_the_table_all_the_same() -> None:
+    done = an_event(
+        "result-issued", when=at("2026-03-19T16:00"), status=9, has_result=True, finished_at=at("2025-03-19T16:00")
+    )
+
+    assert one(received("2026-03-02T08:00"), done) == {
+        "received": 1, "received_in_period": 1, "direct": 1, "unknown_channel": 1, "done": 1, "done_early": 1,
+    }  # fmt: skip
+
+
 def test_what_was_carried_over_has_no_channel_in_this_period() -> None:
     assert one(received("2026-02-25T08:00", channel="post")) == {
         "received": 1, "carried_over": 1, "pending": 1, "pending_overdue": 1,

@@ -235,6 +235,10 @@ class _Story:
         steps = tuple([Step(line, status, counts, _listed(flags)) for line, status, counts, flags in self.steps])
         written = self.registered or next((line.event for line, *_ in self.steps), None)
         parts = self.parts
+        finished = self.finished_at
+        if finished is not None and self.received_at is not None:
+            # A year that somebody mistyped must not put its end before its beginning: it would be in no month's table.
+            finished = max(finished, self.received_at)
         return Dossier(
             code=code,
             written=code if written is None else written.written,
@@ -244,7 +248,7 @@ class _Story:
             procedure=self.procedure,
             received_at=self.received_at,
             due=course.due,
-            finished_at=self.finished_at,
+            finished_at=finished,
             steps=steps,
             legs=tuple([Leg(p.hop, p.begun_at, p.course.due, p.course.status, p.ended_at) for p in parts]),
             parent=self.parent,
