@@ -16,8 +16,8 @@ A description (checked against a schema by whoever holds it) has, of one operati
     reply.echo                       [{from, to}] of the record that was asked, where the answer does not repeat it
     reply.whole                      {from, to, member, columns?}: each row of a list as it came, below ``member``;
                                      columns = [{to, table, by}]: which column is what, by a value of the record
-    reply.rules, .tables, .dates, .squeeze, .needs    as above, over the payload; a list is read as {items = [...]};
-                                     ``in`` = {from, to} of a table or date: for every item of a list
+    reply.rules, .tables, .dates, .numbers, .squeeze, .needs    as above, over the payload; a list is read as
+                                     {items = [...]}; ``in`` = {from, to} of a table or date: for each item of a list
 
 ``Operation.parse(raw, where, tables)`` once; ``request(record)`` and ``read(status, body)`` for each exchange. Who
 sends it and proves who asks is ``gateway.calls.asking``.

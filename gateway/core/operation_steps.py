@@ -5,9 +5,10 @@ Each step reads a record and writes to the page that the rules have written; whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.faults import Misconfigured, PermanentFailure, Text
 from gateway.core.part_date import Precision, precision_of, read_part, write_part
@@ -18,6 +19,7 @@ from gateway.core.translation import Rules
 from gateway.core.verdict import plain
 from gateway.core.wire_record import Shape
 
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?\Z", re.ASCII)
 #: Code tables by name: a code -> the other side's.
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -88,12 +90,26 @@ class DateIn:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberIn:
+    """``numbers``: {from, to}: a number that may have decimals, written as text."""
+
+    source: Path
+    target: Path
+
+    def put(self, record: Any, page: Page) -> None:
+        """Write the number where it can be read."""
+        value = value_at(record, self.source)
+        if isinstance(value, str) and _NUMBER.match(value):
+            page.put(self.target, float(value) if "." in value else int(value))
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """``in = {from, to}``: a step for each item of a list, and the item that the rules made of it."""
 
     source: Path
     target: Path
-    step: Coded | DateIn | DateOut
+    step: Coded | DateIn | DateOut | NumberIn
 
     def put(self, record: Any, page: Page) -> None:
         """Write what the step writes, item by item."""
@@ -103,7 +119,7 @@ class Within:
             self.step.put(item, Page(root=root))
 
 
-Step = Coded | DateOut | DateIn | Within
+Step = Coded | DateOut | DateIn | NumberIn | Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +169,10 @@ def whole_of(raw: Mapping[str, Any] | None, where: str, tables: Tables) -> Whole
 
 
 def steps_of(raw: Mapping[str, Any], where: str, tables: Tables) -> tuple[Step, ...]:
-    """``tables`` and ``dates`` of a request or a reply; raises Misconfigured naming ``where``."""
+    """``tables``, ``numbers`` and ``dates`` of a request or a reply; raises Misconfigured naming ``where``."""
     found: list[Step] = []
 
-    def add(step: Coded | DateOut | DateIn, each: Mapping[str, Any], at: str) -> None:
+    def add(step: Coded | DateOut | DateIn | NumberIn, each: Mapping[str, Any], at: str) -> None:
         within = each.get("in")
         found.append(step if within is None else Within(path_of(within["from"], at), path_of(within["to"], at), step))
 
@@ -164,6 +180,9 @@ def steps_of(raw: Mapping[str, Any], where: str, tables: Tables) -> tuple[Step, 
         at = f"{where}/tables/{number}"
         table = _table(tables, each["table"])
         add(Coded(path_of(each["from"], at), path_of(each["to"], at), table, each.get("otherwise", "keep")), each, at)
+    for number, each in enumerate(raw.get("numbers", ())):
+        at = f"{where}/numbers/{number}"
+        add(NumberIn(path_of(each["from"], at), path_of(each["to"], at)), each, at)
     for number, each in enumerate(raw.get("dates", ())):
         at = f"{where}/dates/{number}"
         source = path_of(each["from"], at)

@@ -1,0 +1,105 @@
+"""The services of the national axis: asked about people, enterprises and dossiers, told dossiers, read by windows.
+
+What a service is stands in ``services/NAME.toml``; here is only who is asked what. Nothing of an answer is kept,
+logged, or stands in an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from adapters.ngsp.description import BUILT_IN, descriptions
+from adapters.ngsp.pulling import Pulling
+from adapters.ngsp.service import Service, offers_for
+from gateway.calls.address import check_url
+from gateway.calls.asking import accepted
+from gateway.core.brought import Bringer
+from gateway.core.faults import Misconfigured, PermanentFailure, Text
+from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
+from gateway.ports.queries import Query
+
+MODE: Final[Literal["push", "pull"]] = "push"
+COLLECTS: Final = True
+#: Queries of other systems are answered by ``ask``.
+ASKED: Final = True
+_TONGUE: Final = "ngsp"
+
+
+class Ngsp:
+    """One account of the province at the national axis."""
+
+    def __init__(self, context: AdapterContext) -> None:
+        """``context.settings`` have passed the schema beside this file; raises Misconfigured."""
+        settings = context.settings
+        check_url(str(settings["url"]), f"{context.system.name}: settings.url")
+        own = settings.get("services_folder")
+        folders = [BUILT_IN] if own is None else [BUILT_IN, context.folder / str(own)]
+        known = descriptions(folders)
+        names = list(settings["services"])
+        if missing := [name for name in names if name not in known]:
+            raise Misconfigured(
+                f"{context.system.name}: settings.services.{missing[0]}",
+                Text(f"Không có mô tả dịch vụ {missing[0]}", f"There is no description of a service {missing[0]}"),
+                Text(
+                    f"Thêm tệp {missing[0]}.toml vào services_folder, hoặc chọn trong: {', '.join(sorted(known))}.",
+                    f"Add a file {missing[0]}.toml to services_folder, or choose among: {', '.join(sorted(known))}.",
+                ),
+            )
+        self._services = [Service(name, known[name], context) for name in names]
+        self._asks = offers_for(self._services, "ask")
+        self._pushes = offers_for(self._services, "push")
+        bringer = Bringer.of(_TONGUE, context.system.name, settings)
+        self._pulls = Pulling(context, bringer, offers_for(self._services, "pull"))
+
+    async def ask(self, query: Query) -> Mapping[str, Any] | None:
+        """The data of the answer contract; None where there is no such record."""
+        data = query.event.get("data")
+        if not isinstance(data, Mapping):
+            raise PermanentFailure("the query brings no data")
+        officer = data.get("officer")
+        account = officer.get("account") if isinstance(officer, Mapping) else None
+        for service, offer in self._asks:
+            if not offer.suits(query.contract, data):
+                continue
+            if service.is_personal and not (account and data.get("dossierCode")):
+                raise PermanentFailure("a question about a person needs a dossier code and an officer")
+            asked = {"id": query.id, "contract": query.contract, "purpose": query.event.get("purpose")}
+            said = await service.said(
+                offer, {"data": data, "query": asked}, officer=str(account or ""), within=query.within
+            )
+            reading = accepted(said, "done", "empty")
+            return reading.data if reading.kind == "done" else None
+        raise PermanentFailure("no service that is set up here answers such a query")
+
+    async def deliver(self, parcel: Parcel) -> HandedOver:
+        """Tell the first service that takes such a message; what it has already is told."""
+        data = parcel.event.get("data")
+        for service, offer in self._pushes:
+            if not isinstance(data, Mapping) or not offer.suits(str(parcel.event.get("type")), data):
+                continue
+            said = await service.said(offer, {"data": data, "query": {}}, delivery=parcel.delivery)
+            accepted(said, "done", "there")
+            return HandedOver(said.status, reference=service.name)
+        raise PermanentFailure(
+            "no national service that is set up here takes such a message: what its interface wants to hear is not"
+            " known wholly, or the message lacks it"
+        )
+
+    async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:
+        """What the windows of all pulled services brought, oldest first, the same again until settled."""
+        return await self._pulls.collect(limit)
+
+    async def settle(self, token: str, refusal: tuple[str, Text] | None) -> None:
+        """Note that an item is done with: the services themselves take no word of it."""
+        await self._pulls.settle(token, refusal)
+
+    async def close(self) -> None:
+        """Let go."""
+        await asyncio.gather(*(service.close() for service in self._services))
+
+
+def open_adapter(context: AdapterContext) -> Ngsp:
+    """The adapter of one system; raises Misconfigured where its settings or a description cannot work."""
+    return Ngsp(context)

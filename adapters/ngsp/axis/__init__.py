@@ -1,0 +1,1 @@
+"""The national axis in small; shares nothing with the adapter."""
