@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.compose.choices import agency_lists_of, dossiers_of, findings_book_of, query_log_of
+from gateway.compose.choices import agency_lists_of, dossiers_of, findings_book_of, manifests_of, query_log_of
 from gateway.core import backfill
 from gateway.core.agency_list import AgencyList, Entry
 from gateway.core.breaker import Breaker
@@ -13,11 +13,14 @@ from gateway.core.delivery import Claimed, Deferred, Delivered, Discarded, Expir
 from gateway.core.documents.entry import DocumentEntry, Obligation
 from gateway.core.dossiers.event import DossierEvent, Hop
 from gateway.core.findings import Findings, Looked, Signature
+from gateway.core.moments import day_of
+from gateway.core.reconciliation import Gap, Line, Section, summary_of
 from gateway.core.replay import Phase, Plan
 from gateway.ports import Change, Derived, HeldFile, Ledger, RegistryRow
 from gateway.ports.agency_lists import Proposal
 from gateway.ports.backfills import Backfills, Made, Request
 from gateway.ports.failures import Failures, Sought
+from gateway.ports.manifests import Day, Wait
 from gateway.ports.queries import Asking
 from gateway.ports.replays import Move, Operation, Replays
 from tests.build import MORNING, SENDER, a_delivery, a_digest, a_key, a_message, an_attempt, an_audit_row
@@ -51,6 +54,7 @@ async def keep_busy(
     await _speak_of_dossiers(ledger)
     await _list_agencies(ledger)
     await _ask(ledger)
+    await _reconcile(ledger)
     await ledger.keep_derived(
         Derived(a_key("translated"), a_key("plain 1"), "document.issued/2.0", b"derived" + _BYTES)
     )
@@ -79,6 +83,22 @@ async def _ask(ledger: Ledger) -> None:
         assert await log.begin(asking, until=NOW + 20)
     row = an_audit_row("query.answered")
     await log.end(a_key("query 0"), "answered", at=NOW + 3, answer="sha-256:b", audit=row)
+
+
+async def _reconcile(ledger: Ledger) -> None:
+    """A day that was gathered, of which both sides say something, with one that was lost and one nobody dealt with."""
+    manifests, day = manifests_of(ledger), day_of(NOW)
+    section = Section(day, PUSHED, "received", "document.issued")
+    lines = [Line(a_key(f"plain {n}"), a_digest(str(n)), NOW + 0.3, a_key(f"d {n}"), n == 1) for n in range(3)]
+    await manifests.keep("bus", [(section, line) for line in lines])
+    await manifests.keep("system", [(section, line) for line in lines[1:]])
+    await manifests.summarise([summary_of(section, "bus", lines), summary_of(section, "system", lines[1:], form="ids")])
+    await manifests.mark(Day(day, NOW + 0.4, None))
+    waits = [Wait(PUSHED, "document.issued", lines[1].id, "H33.16", "số 1", day, NOW, NOW + 0.5)]
+    await manifests.wait(waits)
+    gap = Gap(section, "lost", lines[0].id, NOW, lines[0].at, lines[0].delivery)
+    await manifests.note([gap, replace(gap, kind="unprocessed")], an_audit_row("manifest.differs"))
+    await manifests.take_up([gap], "op-1")
 
 
 async def _list_agencies(ledger: Ledger) -> None:

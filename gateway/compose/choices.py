@@ -21,6 +21,7 @@ from gateway.ports.documents import Register
 from gateway.ports.dossiers import DossierRegister
 from gateway.ports.failures import Failures
 from gateway.ports.findings import FindingsBook
+from gateway.ports.manifests import Manifests
 from gateway.ports.peers import Peers
 from gateway.ports.queries import QueryLog
 from gateway.ports.replays import Replays
@@ -40,6 +41,7 @@ __all__ = [
     "findings_book_of",
     "known_steps",
     "looking",
+    "manifests_of",
     "open_broker",
     "open_ledger",
     "open_spool",
@@ -198,6 +200,17 @@ def query_log_of(ledger: Ledger) -> QueryLog:
     from gateway.store.postgres import queries
 
     return queries.query_log_of(ledger)
+
+
+def manifests_of(ledger: Ledger) -> Manifests:
+    """What keeps daily manifests, in the ledger's own database."""
+    if _is_embedded(ledger):
+        from gateway.store.sqlite import manifests as embedded
+
+        return embedded.manifests_of(ledger)
+    from gateway.store.postgres import manifests
+
+    return manifests.manifests_of(ledger)
 
 
 def peers_of(ledger: Ledger) -> Peers:

@@ -176,6 +176,8 @@ class _Reading:
             ordering=manifest.ordering,
             personal=manifest.personal,
             answer=manifest.answer,
+            processed=manifest.processed,
+            register=manifest.register,
             versions=tuple(sorted(versions, key=lambda version: (version.major, version.minor))),
         )
 

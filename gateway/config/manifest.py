@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.config.documents import nearest
-from gateway.core.contract import KINDS, ORDERINGS, STATES, is_contract_name
+from gateway.core.contract import KINDS, ORDERINGS, STATES, Processed, is_contract_name
 from gateway.core.faults import Misconfigured, Text
 
-_KEYS: Final = ("title", "owner", "kind", "ordering", "personal", "answer", "states")
+_LONGEST_WITHIN: Final = 250
+_KEYS: Final = ("title", "owner", "kind", "ordering", "personal", "answer", "register", "states", "processed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,20 @@ class Manifest:
         return self.values.get("answer")
 
     @property
+    def register(self) -> str | None:
+        """Of what tells of a register's records: its code, or ``/MEMBER`` of the data that holds it."""
+        return self.values.get("register")
+
+    @property
+    def processed(self) -> Processed | None:
+        """By what a recipient shows that it dealt with such a message; None where nothing does."""
+        given = self.values.get("processed")
+        if given is None:
+            return None
+        by, codes, accepted = (tuple(given.get(name, ())) for name in ("by", "codes", "accepted"))
+        return Processed(by, given["within"], codes, accepted)
+
+    @property
     def states(self) -> Mapping[str, str]:
         """Version label -> state, of those that are not ``active``."""
         found: Mapping[str, str] = self.values.get("states", {})
@@ -103,9 +118,20 @@ class Manifest:
         if not isinstance(self.values.get("personal", False), bool):
             raise self.mistake("personal", "phải là true hoặc false", "must be true or false", "personal = false")
         self._check_answer()
+        self._check_register()
+        self._check_processed()
         states = self.values.get("states", {})
         if not isinstance(states, dict) or any(state not in STATES for state in states.values()):
             raise self.mistake("states", "trạng thái không hợp lệ", "a state is not known", " | ".join(STATES))
+
+    def _check_register(self) -> None:
+        if "register" not in self.values:
+            return
+        right = 'register = "land-parcel" | register = "/register"'
+        if self.kind != "message":
+            raise self.mistake("register", "chỉ dùng cho kind = message", "is for messages alone", right)
+        if not _is_register(self.values["register"]):
+            raise self.mistake("register", "không phải mã sổ", "is no code of a register", right)
 
     def _check_answer(self) -> None:
         answer, right = self.values.get("answer"), 'answer = "citizen.found"'
@@ -114,6 +140,34 @@ class Manifest:
             raise self.mistake("answer", vi, "a contract of kind query, and only such, names its answer", right)
         if answer is not None and (not isinstance(answer, str) or not is_contract_name(answer)):
             raise self.mistake("answer", "phải là tên hợp đồng", "must be a contract's name", right)
+
+    def _check_processed(self) -> None:
+        given, right = self.values.get("processed"), 'processed = { by = ["document.status"], within = 3 }'
+        if given is None:
+            return
+        if (
+            self.kind != "message"
+            or not isinstance(given, dict)
+            or given.keys() - {"by", "within", "codes", "accepted"}
+        ):
+            vi = "chỉ của kind = message, gồm by, within, codes, accepted"
+            raise self.mistake("processed", vi, "of kind message alone: by, within, codes, accepted", right)
+        by, within = given.get("by"), given.get("within")
+        if not _are_texts(by) or not by or not all(is_contract_name(name) for name in by):
+            raise self.mistake("processed", "by phải là các hợp đồng", "by must name contracts", right)
+        if not isinstance(within, int) or isinstance(within, bool) or not 1 <= within <= _LONGEST_WITHIN:
+            vi = "within là số ngày làm việc, từ 1 đến 250"
+            raise self.mistake("processed", vi, "within is a number of working days, 1 to 250", right)
+        if not all(_are_texts(given.get(name, [])) for name in ("codes", "accepted")):
+            raise self.mistake("processed", "mã phải là chuỗi", "codes must be texts", right)
+
+
+def _is_register(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"/?[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value) is not None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(_is_said(each) for each in value)
 
 
 def _is_said(value: object) -> bool:

@@ -103,6 +103,20 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Processed:
+    """By what a recipient shows that it dealt with a message: one of the contracts ``by`` about the same thing.
+
+    Where ``codes`` are named only these of them count, and ``accepted`` say that it has it and no more. It is late
+    after ``within`` working days.
+    """
+
+    by: tuple[str, ...]
+    within: int
+    codes: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """A message type: who answers for it, how it is ordered, whether it carries personal data, its versions."""
 
@@ -113,7 +127,12 @@ class Contract:
     ordering: str = "subject"
     personal: bool = False
     answer: str | None = None
+    #: Of what tells of a register's records: the register's code, or ``/MEMBER`` of the data that holds it. Each item of
+    #: it has one trusted provider (``gateway.core.registers``).
+    register: str | None = None
     versions: tuple[Version, ...] = ()
+    #: None: nothing shows it, so nobody is asked for it.
+    processed: Processed | None = None
 
     def version(self, label: str) -> Version | None:
         """The version with this label, if there is one."""

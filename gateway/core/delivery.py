@@ -288,6 +288,19 @@ def new_delivery(
     )
 
 
+def second(lost: Delivery, now: float) -> Delivery:
+    """What brings a message again to a recipient that had it and lost it: dead until an operation puts it back.
+
+    Its id follows from the first one's, so that asking twice brings it once. It is of no lane: those behind the first
+    one have passed long ago.
+    """
+    return Delivery(
+        id=_named_after(lost.id, lost.recipient), message=lost.message, source=lost.source, recipient=lost.recipient,
+        contract=lost.contract, lane=None, priority=lost.priority, state=State.DEAD, due=now, patience=lost.patience,
+        expires=lost.expires, cause="lost",
+    )  # fmt: skip
+
+
 def _named_after(message: str, recipient: str) -> str:
     """A UUID of version 8 (RFC 9562, 5.8): the first 48 bits of ``message``, then a hash of it and ``recipient``.
 

@@ -100,6 +100,11 @@ TABLES: Final[tuple[Table, ...]] = (
         "key source contract version provider purpose asked_at digest mark officer dossier agreements outcome ended_at"
         " answer until",
     ),
+    _table("manifest_days", "day gathered_at compared_at"),
+    _table("manifests", "day system side direction contract form count root covers said_at", 5),
+    _table("manifest_ids", "day system side direction contract id digest at delivery proven", 6),
+    _table("manifest_waits", "system contract id agency about day since due accepted_at answered_at told", 3),
+    _table("manifest_gaps", "day system direction contract kind id at delivery found_at ended_at operation", 6),
     _table("journal", "number kind body"),
 )
 

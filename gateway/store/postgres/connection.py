@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -51,6 +51,9 @@ class Connection(Protocol):
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run a statement (several, without parameters); answers its tag."""
+
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each of these, all sent together."""
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
         """All rows."""
