@@ -93,6 +93,8 @@ class Operation:
     reply_needs: tuple[Path, ...]
     echo: tuple[tuple[Path, Path], ...]
     whole: Whole | None
+    #: What it answers is a list: the rules are for one item of it (``heard_as``).
+    lists: bool
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], where: str, tables: Tables) -> Operation:
@@ -137,6 +139,7 @@ class Operation:
                 for each in reply.get("echo", ())
             ),
             whole_of(reply.get("whole"), f"{where}/reply/whole", tables),
+            "pull" in raw,
         )  # fmt: skip
 
     def request(self, record: Mapping[str, Any]) -> Asked:
@@ -182,6 +185,8 @@ class Operation:
             return Reading("again")
         if payload in (None, "", [], {}) or any(sign.holds(status, payload) for sign in self.empty):
             return Reading("empty", is_dirty=is_dirty or dirty)
+        if self.lists:
+            return Reading("done", payload, None, is_dirty or dirty)
         return self.heard_as(payload, record or {}, is_dirty=is_dirty or dirty)
 
     def heard_as(self, payload: Any, asked: Mapping[str, Any], *, is_dirty: bool = False) -> Reading:
