@@ -43,7 +43,7 @@ class OneStop:
         _check(settings, where, has_gate=self.gate is not None)
         wire = Wire()
         self._desk = _desk(context, wire)
-        self._writer = Writer(wire, link=context.link, known=context.dossier)
+        self._writer = Writer(wire, link=context.link, known=context.dossier, agency=context.system.agency)
         self._ways = {**WAYS, **{kind: Way(**way) for kind, way in settings.get("calls", {}).items()}}
         self._predicate = Predicate.of(settings.get("success", {}))
         self._caller = Caller(

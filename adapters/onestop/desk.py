@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from adapters.onestop.item import Reader, Service, code_in
 from adapters.onestop.meaning import Senseless
 from gateway.calls.account import secret_in
 from gateway.core import ticket
-from gateway.core.content import whole
+from gateway.core.content import Content, whole
 from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.seeing import parties_in
 from gateway.core.faults import Busy, Text
 from gateway.core.strictjson import StrictJsonError, parse_strict
 from gateway.core.visit import Call, NotReceived, Reply
@@ -36,6 +39,10 @@ _SERVICES: Final[Mapping[str, Service]] = {
 _LOOK_UP: Final = "tracuuhoso"
 #: What is read as JSON at once (bytes): a thousand dossiers have less.
 _MOST_BODY: Final = 16 << 20
+#: What is read of somebody who may be anybody (bytes): a login is short.
+_MOST_OF_STRANGERS: Final = 64 << 10
+_SESSION: Final = re.compile(rb'"session"\s{0,20}:\s{0,20}"([0-9A-Za-z._-]{1,200})"', re.IGNORECASE)
+_MOST_LOOKED: Final = 5
 #: A door's answer may take 60 seconds: items that come later are to be sent again.
 _PATIENCE: Final = 40.0
 _AGAIN: Final = 5.0
@@ -98,12 +105,9 @@ class Desk:
         """Always in the portal's form; raises Busy and TransientFailure where nothing can be said now."""
         if call.method != "POST":
             return _reply(_NO, _ONLY_POST, status=405)
-        if call.body.size > _MOST_BODY:
-            return _reply(_NO, _TOO_LARGE, status=413)
-        try:
-            body = await asyncio.to_thread(lambda: parse_strict(whole(call.body)))
-        except StrictJsonError:
-            return _reply(_NO, _NO_JSON)
+        body = await asyncio.to_thread(self._body, call.body)
+        if isinstance(body, Reply):
+            return body
         if isinstance(body, dict) and name_in(body, "username") is not None and name_in(body, "service") is None:
             return self._login(body)
         if (refusal := self._stranger(body)) is not None:
@@ -141,12 +145,36 @@ class Desk:
         session = ticket.issue(secret.encode(), account.system, self._now() + account.seconds)
         return _reply(_OK, "Đăng nhập thành công", session=session)
 
+    def _body(self, content: Content) -> Any:
+        """The body as JSON, or the refusal of one that is not read; blocks."""
+        if content.size > _MOST_BODY:
+            return _reply(_NO, _TOO_LARGE, status=413)
+        raw = whole(content)
+        if len(raw) > _MOST_OF_STRANGERS and not self._brings_session(raw):
+            return _reply(_NO, _NO_SESSION)
+        try:
+            return parse_strict(raw)
+        except StrictJsonError:
+            return _reply(_NO, _NO_JSON)
+
+    def _brings_session(self, raw: bytes) -> bool:
+        """Whether a good session stands somewhere in a large body, before it is read: reading costs time and memory.
+
+        Where it stands is looked at once it is read.
+        """
+        if not self._account.username:
+            return True
+        return any(self._is_session(found[1].decode("ascii")) for found in islice(_SESSION.finditer(raw), _MOST_LOOKED))
+
+    def _is_session(self, given: str) -> bool:
+        return ticket.holds(given, self._secret().encode(), self._account.system, self._now())
+
     def _stranger(self, body: Any) -> Reply | None:
         """The refusal of a call without a good session; None where it has one, or needs none."""
         if not self._account.username:
             return None
         given = name_in(body, "session") if isinstance(body, dict) else None
-        if isinstance(given, str) and ticket.holds(given, self._secret().encode(), self._account.system, self._now()):
+        if isinstance(given, str) and self._is_session(given):
             return None
         return _reply(_NO, _NO_SESSION)
 
@@ -214,7 +242,7 @@ class Desk:
     async def _look_up(self, code: Any) -> Reply:
         """Whether a dossier is known, to its parties alone; to all others it is as if there were none."""
         known = await self._known(code) if isinstance(code, str) and 0 < len(code) <= 50 else None
-        if known is None or not _is_party(known, self._account.agency):
+        if known is None or self._account.agency not in parties_in(known):
             return _reply(_OK, "Trục không có hồ sơ này", result=[])
         found = {"MaHoSo": known.written, "TrangThaiHoSo": "" if known.status is None else str(known.status)}
         return _reply(_OK, "Tra cứu thành công", result=[found])
@@ -231,12 +259,6 @@ def _items(body: Any) -> list[Any]:
     if not items or any(item is None for item in items):
         raise ValueError("no items")
     return items
-
-
-def _is_party(dossier: Dossier, agency: str) -> bool:
-    legs = {code for leg in dossier.legs for code in (leg.hop.from_agency, leg.hop.to_agency)}
-    told = {code for step in dossier.steps for code in (step.told.event.agency, *step.told.event.recipients)}
-    return agency in {dossier.lead, *legs, *told}
 
 
 def _told(raw: Any, code: int, words: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from adapters.onestop.wire import Wire
 from gateway.core.dossiers.code import compared
 from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.seeing import parties_in
 from gateway.core.faults import PermanentFailure
 from gateway.core.fileref import is_file
 from gateway.core.rule import copied
@@ -57,9 +58,11 @@ class Writer:
         *,
         link: Callable[[str, str], str],
         known: Callable[[str], Awaitable[Dossier | None]],
+        agency: str,
     ) -> None:
-        """``link`` gives a file an address; ``known`` has the record of a dossier."""
+        """``link`` gives a file an address; ``known`` has the record of a dossier; ``agency``: whose software it is."""
         self._wire = wire
+        self._agency = agency
         self._link = link
         self._known = known
 
@@ -95,9 +98,13 @@ class Writer:
         return _with_unknown(self._wire.outward["forwarded"].apply(data), more)
 
     async def _base(self, code: str) -> dict[str, Any]:
-        """The item of a dossier as it is known; with nothing but its code where no registration is."""
+        """The item of a dossier as it is known; with nothing but its code where no registration is.
+
+        Nor where the agency is no party: to be told something about a stranger's dossier opens none of it.
+        """
         known = await self._known(compared(code))
-        record = copied(dict(known.record)) if known is not None and known.record else {}
+        is_theirs = known is not None and self._agency in parties_in(known)
+        record = copied(dict(known.record)) if known is not None and is_theirs else {}
         self._address(record)
         made: dict[str, Any] = self._wire.outward["registered"].apply({"dossierCode": code, **record})
         return _with_unknown(made, record.get("ext", {}))

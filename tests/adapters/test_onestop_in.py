@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from adapters.onestop import stand_in
+from adapters.onestop import desk, stand_in
 from adapters.onestop.adapter import open_adapter
 from adapters.onestop.stand_in import HEADER, KEY, PASSWORD, USERNAME, Office
 from gateway.core.content import InMemory, whole
 from gateway.core.faults import Busy, Misconfigured, Rejected, Text
+from gateway.core.strictjson import parse_strict
 from gateway.ports import Call, NotReceived
 from tests.adapters.fitting import Hands
 from tests.adapters.one_stop_bus import Bus, an_event_of, context_of, door
@@ -75,6 +76,15 @@ def an_item(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not ...}
 
 
+def a_strangers(code: str) -> dict[str, Any]:
+    """A dossier that another agency registered."""
+    return {
+        "dossierCode": code, "procedure": {"code": "1"}, "agency": {"code": "H33.05"},
+        "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"},
+        "status": {"code": 2, "at": "2026-11-23T08:30:00+07:00"},
+    }  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------- who calls
 
 
@@ -103,6 +113,28 @@ async def test_a_session_ends_with_its_time_and_with_the_password(it: Facing, tm
     (tmp_path / "keys/motcua.password").write_text("khac")
     assert (await it.sync(an_item(), session=session))["error_code"] == -1
     assert it.bus.taken == []
+
+
+async def test_of_a_large_body_nothing_is_read_before_a_good_session_is_found_in_it(
+    it: Facing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(raw: bytes) -> Any:
+        read.append(len(raw))
+        return parse_strict(raw)
+
+    monkeypatch.setattr(desk, "parse_strict", noted)
+    large = {"service": "DongBoHoSoMC", "isUpdating": "False", "data": [an_item()], "x": "x" * (70 << 10)}
+    for session in ("", "99999999999.AAAA"):
+        answer = await it.call({"session": session, **large})
+        assert (answer["error_code"], "đăng nhập lại" in answer["message"]) == (-1, True)
+    assert read == []
+    # One that stands at another place is not this call's.
+    session = await it.login()
+    assert (await it.call({**large, "data": [{"session": session}]}))["error_code"] == -1
+    assert (await it.call({"session": session, **large}))["error_code"] == 0
+    assert len(it.bus.taken) == 1
 
 
 async def test_a_wrong_password_gets_no_session(it: Facing) -> None:
@@ -155,13 +187,18 @@ async def test_a_look_up_tells_parties_how_a_dossier_stands_and_nobody_else(it: 
     assert (await it.call(ask))["result"] == []
     await it.sync(an_item())
     assert (await it.call(ask))["result"] == [{"MaHoSo": CODE, "TrangThaiHoSo": "2"}]
-    other = {
-        "dossierCode": "H33.05-261123-0009", "procedure": {"code": "1"}, "agency": {"code": "H33.05"},
-        "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"},
-        "status": {"code": 2, "at": "2026-11-23T08:30:00+07:00"},
-    }  # fmt: skip
-    it.bus.tell(an_event_of("dossier.registered", "2.0", other), "H33.05")
+    it.bus.tell(an_event_of("dossier.registered", "2.0", a_strangers("H33.05-261123-0009")), "H33.05")
     assert (await it.call({**ask, "mahoso": "H33.05-261123-0009"}))["result"] == []
+
+
+async def test_a_look_up_tells_nothing_to_who_made_itself_heard_about_a_strangers_dossier(it: Facing) -> None:
+    strange = "H33.05-261123-0009"
+    session = await it.login()
+    it.bus.tell(an_event_of("dossier.registered", "2.0", a_strangers(strange)), "H33.05")
+    # The bus keeps what anybody says; nobody becomes a party by that.
+    await it.sync(an_item(MaHoSo=strange), session=session)
+    ask = {"session": session, "service": "TraCuuHoSo", "mahoso": strange}
+    assert (await it.call(ask))["result"] == []
 
 
 # ------------------------------------------------------------------------------------------------ item by item

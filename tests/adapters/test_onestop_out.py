@@ -109,6 +109,26 @@ async def test_an_update_is_told_on_top_of_all_that_is_known(it: Facing) -> None
     assert (item["ChuHoSo"], item["TrangThaiHoSo"]) == ("Nguyễn Văn Mẫu", "4")
 
 
+async def test_what_is_told_of_a_strangers_dossier_opens_nothing_of_its_record(it: Facing) -> None:
+    strange = {**REGISTERED, "dossierCode": "H33.05-261123-0001", "agency": {"code": "H33.05"}}
+    it.bus.tell(an_event_of("dossier.registered", "2.0", strange), "H33.05")
+    at = "2026-11-24T08:00:00+07:00"
+    told = {
+        "dossierCode": strange["dossierCode"], "at": at, "status": {"code": 6, "at": at},
+        "charges": {"fees": [{"name": "Thuế", "amount": 1}]},
+    }  # fmt: skip
+    # By one that has nothing to do with it, to one that has nothing to do with it.
+    it.bus.tell(an_event_of("dossier.progressed", "1.0", told), "H33.99", "H33.16")
+    item = await it.adapter._writer.write(an_event_of("dossier.progressed", "1.0", told))
+    assert item["MaHoSo"] == strange["dossierCode"]
+    assert "Nguyễn Văn Mẫu" not in str(item)
+    assert SHA[:8] not in str(item)
+    # Told by who answers for it, it is one to whom it was told.
+    it.bus.tell(an_event_of("dossier.progressed", "1.0", told, time="2026-11-24T02:00:00Z"), "H33.05", "H33.16")
+    await it.adapter.deliver(it.parcel("dossier.progressed", "1.0", told))
+    assert it.office.posts[0][2]["ChuHoSo"] == "Nguyễn Văn Mẫu"
+
+
 async def test_a_notice_of_what_to_pay_and_its_payment_reach_the_office(it: Facing) -> None:
     it.bus.tell(an_event_of("dossier.registered", "2.0", REGISTERED), "H33.16")
     charges = {
