@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -73,6 +74,11 @@ class PaymentGateway:
                     "Set checksum, or callers, or caller_secret_file.",
                 ),
             )
+        self._notices = Notices(_FOLDER, settings)
+        #: Members that nobody could have changed; None where the door proves the caller besides.
+        self._covered = frozenset(settings["checksum"]["fields"]) if self.gate is None else None
+        if self._covered is not None:
+            _check_cover(self._covered, self._notices.names, where)
         calls = [name for name in ("start", "get_bill", "refund_path") if settings.get(name)]
         if calls and "url" not in settings:
             raise Misconfigured(
@@ -80,7 +86,6 @@ class PaymentGateway:
                 Text(f"{calls[0]} cần địa chỉ của cổng thanh toán", f"{calls[0]} needs the gateway's address"),
                 Text("Ghi url, ví dụ https://thanhtoan.example.vn", "Set url, such as https://pay.example.vn"),
             )
-        self._notices = Notices(_FOLDER, settings)
         self._requests = Requests(_FOLDER, settings, self._notices.names, self._checksum)
         self._bringer = Bringer.of(_FOLDER.name, context.system.name, settings)
         self._caller: Caller | None = None
@@ -154,7 +159,8 @@ class PaymentGateway:
             said = said_in(call)
             if self._checksum is not None and not self._checksum.fits(said, said.get(self._notices.names["checksum"])):
                 return self._no(401, _BAD_CHECKSUM)
-            item = await self._item(self._notices.read(call.path, said, self._context.now()))
+            notice = self._notices.read(*self._proven(call.path, said), self._context.now())
+            item = await self._item(notice)
             answer = await take(item)
         except Senseless as why:
             return self._no(400, why.text)
@@ -164,6 +170,17 @@ class PaymentGateway:
         if isinstance(answer, NotReceived):
             return self._no(422, answer.detail)
         return self._told(self._settings.get("answer_ok", "1"), None, 200, {})
+
+    def _proven(self, path: str, said: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Where the dossier's code may be looked for.
+
+        A notice passes through the payer's browser: where its checksum alone proves it, the address and members that
+        the checksum does not cover are anybody's word, and one payment must not be told of another dossier.
+        """
+        if self._covered is None:
+            return path, said
+        open_to_all = {self._notices.names[name] for name in ("dossier", "bill")} - self._covered
+        return "", {name: value for name, value in said.items() if name not in open_to_all}
 
     async def _item(self, notice: Notice) -> Collected:
         """The message of a notice, with what is known of its dossier and, where it can be had now, its receipt."""
@@ -220,6 +237,23 @@ class PaymentGateway:
         if self._caller is not None:
             await self._caller.close()
         await self._pass.close()
+
+
+def _check_cover(covered: AbstractSet[str], names: Mapping[str, str], where: str) -> None:
+    """Raises Misconfigured where a checksum that alone guards the door leaves open what a notice is about."""
+    lacking = [names[name] for name in ("notice", "amount", "status") if names[name] not in covered]
+    if covered.isdisjoint({names["dossier"], names["bill"]}):
+        lacking.append(names["dossier"])
+    if lacking:
+        named = ", ".join(lacking)
+        raise Misconfigured(
+            f"{where}.checksum.fields",
+            Text(f"Mã xác thực không bảo vệ {named}", f"The checksum does not cover {named}"),
+            Text(
+                "Thống nhất với cổng thanh toán để ghi thêm vào fields; nếu không được thì giữ cửa bằng callers.",
+                "Agree with the payment gateway to add them to fields; where it cannot, guard the door with callers.",
+            ),
+        )
 
 
 _STRANGER: Final = Text(

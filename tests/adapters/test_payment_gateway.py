@@ -265,6 +265,7 @@ async def test_a_notice_without_what_makes_it_one_is_answered_in_words(desk: Des
 
 async def test_a_dossier_that_is_not_named_is_found_in_the_reference_or_in_the_address(desk: Desk) -> None:
     await desk.told(MaHoSo=None)
+    desk.opened(callers=["127.0.0.1"])
     notice = sealed({"MaThongBaoThue": "TB-2", "SoTien": 1, "TrangThaiThanhToan": 0})
     await desk.called(json.dumps(notice).encode(), path=f"ho-so/{CODE}")
     assert [item.event["data"]["dossierCode"] for item in desk.taken] == [CODE, CODE]
@@ -332,6 +333,34 @@ def test_a_door_that_proves_nobody_is_refused_at_opening(tmp_path: Path) -> None
         open_adapter(Hands(tmp_path).context("payment_gateway", {}))
     with pytest.raises(Misconfigured, match="url"):
         open_adapter(Hands(tmp_path).context("payment_gateway", {"callers": ["127.0.0.1"], "start": True}))
+
+
+async def test_what_a_checksum_does_not_cover_tells_no_dossier_where_it_alone_proves_the_notice(desk: Desk) -> None:
+    names = ["MaThongBaoThue", "MaThamChieu", "SoTien", "TrangThaiThanhToan"]
+    desk.opened(checksum={**desk.bank.settings["checksum"], "fields": names}, get_bill=False)
+    notice = {"MaThongBaoThue": "TB-1", "MaThamChieu": "", "SoTien": "15000", "TrangThaiThanhToan": "0"}
+
+    async def replayed(path: str = "", **members: str) -> Reply:
+        text = "|".join(({**notice, **members})[name] for name in names)
+        proof = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+        return await desk.called(json.dumps({**notice, **members, "MaXacThuc": proof}).encode(), path=path)
+
+    # A payer who saw a good notice pass tells it again, of another dossier.
+    assert (await replayed(f"ho-so/{CODE}")).status == 400
+    assert (await replayed(MaHoSo=CODE)).status == 400
+    assert desk.taken == []
+    other = "H33.05-261123-0999"
+    assert desk.bank.said_yes(await replayed(f"ho-so/{other}", MaHoSo=other, MaThamChieu=f"{CODE}20261124083000"))
+    assert desk.taken[0].event["data"]["dossierCode"] == CODE
+
+
+@pytest.mark.parametrize("missing", ["MaThongBaoThue", "SoTien", "TrangThaiThanhToan", "MaHoSo"])
+def test_a_checksum_that_leaves_open_what_a_notice_is_about_guards_no_door_alone(tmp_path: Path, missing: str) -> None:
+    names = [name for name in ("MaThongBaoThue", "SoTien", "TrangThaiThanhToan", "MaHoSo") if name != missing]
+    settings = {"checksum": {"algorithm": "hmac-sha256", "fields": names, "secret_file": "s"}}
+    with pytest.raises(Misconfigured, match=missing):
+        open_adapter(Hands(tmp_path).context("payment_gateway", settings))
+    open_adapter(Hands(tmp_path).context("payment_gateway", {**settings, "callers": ["127.0.0.1"]}))
 
 
 # ------------------------------------------------------------------------------------------------------- out
@@ -407,7 +436,7 @@ async def test_a_voucher_is_what_was_written_by_hand(desk: Desk) -> None:
     case = json.loads((VECTORS / "payment_voucher.json").read_text("utf-8"))
     code = case["data"]["dossierCode"]
     desk.dossier = replace(a_dossier(case["given"]["record"]["status"]["code"]), code=code, written=code)
-    desk.opened(get_bill=False)
+    desk.opened(get_bill=False, callers=["127.0.0.1"])
     assert desk.bank.said_yes(await desk.called(json.dumps(sealed(case["wire"])).encode(), path=f"ho-so/{code}"))
     (item,) = desk.taken
     assert item.event["data"].pop("ext") == {"payment_gateway": {name: case["wire"][name] for name in case["kept"]}}

@@ -82,6 +82,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> payment.PaymentGateway:
     (folder / "s").write_text("khoa-mau")
     given = {
         "checksum": {"algorithm": "hmac-sha256", "fields": ["SoTien"], "secret_file": "s"}, "refund_statuses": ["9"],
+        "callers": ["127.0.0.1"],
     }  # fmt: skip
     return payment.open_adapter(Hands(folder).context("payment_gateway", given))
 
