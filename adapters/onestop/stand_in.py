@@ -230,8 +230,9 @@ class Office(Book):
         """A sound call of the second variant that brings one dossier."""
         number = int(uuid.UUID(str(event["id"]))) % 9000 + 1000
         item = {
-            "MaHoSo": f"H33.16-261123-{number}", "MaTTHC": "1.004199", "ChuHoSo": event["data"]["subject"],
-            "TrangThaiHoSo": "2", "NgayTiepNhan": "20261123083000",
+            "MaHoSo": f"H33.16-261123-{number}", "MaTTHC": "1.004199", "TenTTHC": "Thủ tục mẫu",
+            "ChuHoSo": event["data"]["subject"], "LoaiDoiTuong": "1", "TrangThaiHoSo": "2",
+            "NgayTiepNhan": "20261123083000", "HinhThuc": "0", "DonViXuLy": "Bộ phận một cửa", "KenhThucHien": "1",
         }  # fmt: skip
         return self._called([item], {HEADER.lower(): KEY})
 

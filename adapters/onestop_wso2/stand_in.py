@@ -306,8 +306,9 @@ class OldOffice:
         """A sound call that brings one document, by id and secret."""
         number = int(uuid.UUID(str(event["id"]))) % 9000 + 1000
         document = {
-            "DocCode": f"H33.16-261123-{number}", "DocTypeCode": "1.004199", "CitizenName": event["data"]["subject"],
-            "Status": 1, "DateReceived": "23/11/2026 08:30:00",
+            "DocCode": f"H33.16-261123-{number}", "DocTypeCode": "1.004199", "DocTypeName": "Thủ tục mẫu",
+            "CitizenName": event["data"]["subject"], "ApplicantsType": 1, "Status": 1,
+            "DateReceived": "23/11/2026 08:30:00", "ProcessingOrganName": "Bộ phận một cửa",
             "Attachments": [{"AttachmentName": "a.pdf", "Base64": "JVBERi0xLjQKbWF1CiUlRU9GCg=="}],
         }  # fmt: skip
         return self._called("Document/SyncDocument", document, f"{CLIENT}:{SECRET}")
