@@ -8,7 +8,7 @@ the officer and the dossier, where its contract demands them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +53,24 @@ class Question:
     agreements: tuple[str, ...]
     #: ``sha-256:HEX`` of the envelope.
     digest: str
+
+
+@dataclass(slots=True)
+class _Node:
+    """Pointers by their first token: an answer may have very many places, and each is looked up, not searched for."""
+
+    is_given: bool = False
+    below: dict[str, _Node] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pointers: Iterable[tuple[str, ...]]) -> _Node:
+        root = cls()
+        for pointer in pointers:
+            node = root
+            for token in pointer:
+                node = node.below.setdefault(token, cls())
+            node.is_given = True
+        return root
 
 
 def check_freshness(event: Event, now: float) -> None:
@@ -139,7 +157,7 @@ def cut(data: Any, fields: Fields) -> Any:
 
     A token ``*`` stands for every item of an array; arrays keep their items' order, and lose those that hold nothing.
     """
-    return data if fields is None else _cut(data, fields)
+    return data if fields is None else _cut(data, [_Node.of(fields)])
 
 
 def newest(answer: Contract) -> Version | None:
@@ -221,20 +239,21 @@ def _provider(system: System, event: Event) -> Provider | None:
     return None
 
 
-def _cut(data: Any, fields: frozenset[tuple[str, ...]]) -> Any:
-    if () in fields:
+def _cut(data: Any, given: Sequence[_Node]) -> Any:
+    """``data`` as far as these places are given."""
+    if any(node.is_given for node in given):
         return data
     if isinstance(data, Mapping):
-        found = {name: _cut(value, _below(fields, name)) for name, value in data.items() if _below(fields, name)}
+        found = {name: _cut(value, below) for name, value in data.items() if (below := _below(given, name))}
         return {name: value for name, value in found.items() if value not in ({}, [])}
     if isinstance(data, list):
-        items = [_cut(item, _below(fields, str(number))) for number, item in enumerate(data)]
+        items = [_cut(item, below) for number, item in enumerate(data) if (below := _below(given, str(number)))]
         return [item for item in items if item not in ({}, [])]
     return {}
 
 
-def _below(fields: frozenset[tuple[str, ...]], name: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(each[1:] for each in fields if each and each[0] in {name, EVERY})
+def _below(given: Sequence[_Node], name: str) -> list[_Node]:
+    return [node.below[token] for node in given for token in {name, EVERY} if token in node.below]
 
 
 def _refused(problem: str, name: str, vi: str, en: str) -> Rejected:

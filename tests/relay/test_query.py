@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -385,3 +386,15 @@ def test_cutting_keeps_the_places_that_are_given_with_all_below_them() -> None:
     assert cut(data, frozenset({("people", "*", "n")})) == {"people": [{"n": "x"}, {"n": "y"}]}
     assert cut(data, frozenset({("nowhere",), ("z", "deeper")})) == {}
     assert cut(data, frozenset()) == {}
+    # Every item, and of one of them more.
+    assert cut(data, frozenset({("people", "*", "n"), ("people", "1", "s")})) == {
+        "people": [{"n": "x"}, {"s": 2}, {"n": "y"}]
+    }
+    assert cut(data, frozenset({("people",), ("people", "0", "n")})) == {"people": data["people"]}
+
+
+def test_cutting_a_large_answer_by_many_pointers_holds_up_nobody() -> None:
+    data = {"list": [[number] for number in range(100_000)]}
+    begun = time.process_time()
+    assert cut(data, frozenset(("list", str(number)) for number in range(200))) == {"list": data["list"][:200]}
+    assert time.process_time() - begun < 1.0
