@@ -13,6 +13,7 @@ from gateway.core.dossiers.dossier import Dossier
 from gateway.core.faults import Text
 from gateway.core.handover import Collected, CollectedFile, HandedOver, Parcel, Uncollectable
 from gateway.core.jws import Signer
+from gateway.core.sketch import Sketch
 from gateway.core.visit import Call, NotReceived, Received, Reply
 
 __all__ = [
@@ -108,28 +109,15 @@ class AdapterContext:
     dossier: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """What one exchange would be; nothing was sent, no secret stands in it.
-
-    ``part``: which part of the adapter speaks. ``request``: ``method``, ``address``, ``fields``, ``body`` (text) of what
-    would go out. ``said``: what would come of a sample: ``type``, ``version``, ``subject`` and ``data`` of each message
-    or answer. ``troubles``: why something would not.
-    """
-
-    part: str
-    request: Mapping[str, Any] | None = None
-    said: Sequence[Mapping[str, Any]] = ()
-    troubles: Sequence[Text] = ()
-
-
 class Trying(Protocol):
     """An adapter tried on samples, without its far side: what ``dry(context)`` of its module gives, where it has one.
 
-    Neither method sends anything or raises for any sample. ``parts``: names of what can be told in the far side's words.
+    Neither method sends anything or raises for any sample. ``parts``: what can be told in the far side's words.
     """
 
-    parts: Sequence[str]
+    @property
+    def parts(self) -> Sequence[str]:
+        """Their names."""
 
     async def outgoing(self, event: Mapping[str, Any]) -> Sketch:
         """What would be asked of the far side for a message or a query."""

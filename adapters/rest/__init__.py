@@ -1,0 +1,1 @@
+"""Software with JSON, forms or XML over HTTP, described by one file."""
