@@ -24,7 +24,7 @@ from gateway.calls.lasting import Lasting
 from gateway.core.content import InMemory
 from gateway.core.dossiers.code import check_own, compared
 from gateway.core.dossiers.dossier import Dossier
-from gateway.core.faults import PermanentFailure, TransientFailure
+from gateway.core.faults import NotYet, PermanentFailure, TransientFailure
 from gateway.core.moments import parse_moment
 from gateway.ports import AdapterContext, HandedOver, Parcel
 
@@ -34,6 +34,8 @@ TOLD: Final = frozenset({
 })  # fmt: skip
 #: How often a dossier that moves while it is told is told anew at once.
 _ANEW: Final = 3
+#: When a registration that was not there is looked for again (seconds).
+_LOOK_AGAIN: Final = 15.0
 _OK: Final = 200
 
 
@@ -146,10 +148,11 @@ class Telling:
                 " đơn vị vận hành trục phát lại (lgsp replay) - still no registration of this dossier at the bus or at"
                 " the portal: its one-stop must send it, then the operator replays this message"
             )
-        raise TransientFailure(
+        raise NotYet(
             "chưa có bản đăng ký của hồ sơ này: bộ phận một cửa tiếp nhận cần gửi dossier.registered - no registration"
             " of this dossier yet: the one-stop that received it must send it",
             _OK,
+            _LOOK_AGAIN,
         )
 
     async def _put(self, parcel: Parcel, present: Present, *, is_updating: bool) -> Written:

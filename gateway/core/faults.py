@@ -120,6 +120,10 @@ class TimedOut(TransientFailure):
     """The agency did not answer in time: whether it took the message is not known."""
 
 
+class NotYet(TransientFailure):
+    """The bus itself has to wait for something; it says nothing about the destination, and no attempt is used up."""
+
+
 class PermanentFailure(DeliveryFailure):
     """The agency will never take this message."""
 

@@ -18,12 +18,20 @@ from gateway.core.carrying import carried
 from gateway.core.delivery import LAPSED, Deferred, Delivered, GaveUp, Refused, Signal
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import digest_of
-from gateway.core.faults import Busy, DestinationGone, PermanentFailure, TimedOut, TransientFailure, Withheld
+from gateway.core.faults import (
+    Busy,
+    DestinationGone,
+    NotYet,
+    PermanentFailure,
+    TimedOut,
+    TransientFailure,
+    Withheld,
+)
 from gateway.core.moments import day_of
 from gateway.core.retry import Never, RetryPolicy, next_step
 from gateway.core.unread import Unread
 from gateway.ports import Adapter, Attempt, AttemptOutcome, Change, Claim, Clock, HandedOver, Parcel
-from gateway.relay.inspect import LATER, Inspect, StillLooking
+from gateway.relay.inspect import LATER, Inspect
 from gateway.relay.proof import Proofs
 from gateway.relay.settle import Origin, Settlement
 from gateway.relay.translate import Rendered, Translate
@@ -145,7 +153,7 @@ class Trial:
         )
 
     def _again(self, claim: Claim, system: System | None, started: float, failure: TransientFailure) -> Tried:
-        if isinstance(failure, StillLooking):
+        if isinstance(failure, NotYet):
             return self._put_off(claim, started, failure)
         now = self.clock.now()
         delivery = claim.delivery
@@ -165,9 +173,11 @@ class Trial:
             claim, signal, started, outcome, status=failure.status, detail=failure.detail, failure=failure
         )
 
-    def _put_off(self, claim: Claim, started: float, failure: StillLooking) -> Tried:
+    def _put_off(self, claim: Claim, started: float, failure: NotYet) -> Tried:
         ended = max(self.clock.now(), started)
-        change = Change(claim.delivery, claim.delivery.after(Deferred(ended + LATER, counted=False)))
+        change = Change(
+            claim.delivery, claim.delivery.after(Deferred(ended + (failure.retry_after or LATER), counted=False))
+        )
         attempt = Attempt(claim.delivery.attempts + 1, started, ended, "failed", None, failure.detail)
         return Tried(claim, change, attempt, is_unasked=True)
 

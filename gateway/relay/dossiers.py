@@ -18,7 +18,7 @@ from gateway.core.dossiers.composed import composed
 from gateway.core.dossiers.dossier import Dossier, Head
 from gateway.core.dossiers.event import DossierEvent, Told
 from gateway.core.dossiers.heads import Deadline
-from gateway.core.dossiers.history import dossier_of, is_heard
+from gateway.core.dossiers.history import dossier_of, is_of_record
 from gateway.core.dossiers.linked import linked
 from gateway.core.dossiers.overdue import Named, head_with, is_overdue, missed, named
 from gateway.core.dossiers.reading import event_of
@@ -88,7 +88,7 @@ class Dossiers:
         dossier = await self.course(code)
         if dossier is None:
             return None
-        return await self._recorded(dossier, [step.told for step in dossier.steps if is_heard(step)])
+        return await self._recorded(dossier, [step.told for step in dossier.steps if is_of_record(step)])
 
     async def view_for(self, code: str, agencies: Collection[str]) -> Dossier | None:
         """A dossier as one of its parties may see it, ``agencies`` being that one and its like; None for anybody else.

@@ -18,7 +18,7 @@ import structlog
 from gateway.core.content import Content
 from gateway.core.directory import Directory, System
 from gateway.core.envelope import parse_event
-from gateway.core.faults import Busy, Fault, Rejected, Text, TransientFailure
+from gateway.core.faults import Busy, Fault, NotYet, Rejected, Text
 from gateway.core.fileref import files_told
 from gateway.core.findings import Findings, Looked, Policy, Scanned, signed_by_name
 from gateway.core.jws import payload_of
@@ -36,7 +36,7 @@ _NOBODY_LOOKED: Final = Looked("none", "not-checked")
 log = structlog.get_logger()
 
 
-class StillLooking(TransientFailure):
+class StillLooking(NotYet):
     """A message cannot be judged yet: its files are being looked into. It says nothing about its recipient."""
 
 

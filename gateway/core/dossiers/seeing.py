@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.core.dossiers.dossier import Dossier, Step
 from gateway.core.dossiers.event import Told
-from gateway.core.dossiers.history import is_heard
+from gateway.core.dossiers.history import is_of_record
 
 #: Whoever tells this of a dossier need not have to do with it otherwise.
 _ANYBODYS: Final = ("payment-", "post-", "signing-")
@@ -32,7 +32,7 @@ def parties_in(dossier: Dossier) -> frozenset[str]:
 
 def readable_by(dossier: Dossier, codes: Collection[str]) -> tuple[Told, ...]:
     """The messages of its record that one of these agencies sent or was sent; ``codes``: an agency and its like."""
-    heard = [step.told for step in dossier.steps if is_heard(step)]
+    heard = [step.told for step in dossier.steps if is_of_record(step)]
     return tuple([told for told in heard if not {told.event.agency, *told.event.recipients}.isdisjoint(codes)])
 
 
