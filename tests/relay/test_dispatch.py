@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.core.contract import Catalog
 from gateway.core.delivery import Delivery, State
 from gateway.core.envelope import digest_of
-from gateway.core.faults import Busy, DestinationGone, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.faults import Busy, DestinationGone, NotYet, PermanentFailure, Text, TimedOut, TransientFailure
 from gateway.core.jws import split
 from gateway.core.moments import format_moment
 from gateway.core.retry import RetryPolicy
@@ -188,6 +188,22 @@ async def test_retry_after_is_honoured_but_not_sooner_than_first(town: Town) -> 
     assert (await town.delivery(answer)).due == MORNING + 120
     await until(town, MORNING + 120)
     assert (await town.delivery(answer)).due >= MORNING + 125
+
+
+async def test_what_the_bus_itself_waits_for_uses_up_no_attempt_and_says_nothing_about_the_destination(
+    town: Town,
+) -> None:
+    waiting = NotYet("a registration is not there yet", None, 15.0)
+    town.desk(NAME).script += [waiting] * 5
+    message = await town.sent()
+    for _ in range(5):
+        await town.work()
+        assert await state(town, message) == "queued"
+        town.clock.moment += 15.0
+    assert await town.ledger.breakers() == {}
+    await town.work()
+    assert await state(town, message) == "delivered"
+    assert (await outcomes(town, message))[-1] == (1, "taken")
 
 
 @pytest.mark.parametrize(
