@@ -1,0 +1,1 @@
+"""A SOAP service, described by one file beside its WSDL and XSD."""
