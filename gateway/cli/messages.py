@@ -21,21 +21,19 @@ if TYPE_CHECKING:
 _MAX_DATA: Final = 1024 * 1024
 _PRIORITIES: Final = ("normal", "urgent", "very-urgent", "express")
 
-_as_option = click.option(
+as_option = click.option(
     "--as", "system", required=True, metavar="CODE/NAME",
     help="Hệ thống gửi hoặc nhận. The system that acts.",
 )  # fmt: skip
-_key_option = click.option(
+key_option = click.option(
     "--key", type=click.Path(path_type=Path), metavar="FILE",
     help="Khoá bí mật PEM; mặc định keys/CODE-NAME.pem. The private key.",
 )  # fmt: skip
-_cert_option = click.option(
+cert_option = click.option(
     "--cert", type=click.Path(path_type=Path), metavar="FILE",
     help="Chứng thư PEM đã đăng ký; mặc định cạnh khoá. The registered certificate.",
 )  # fmt: skip
-_url_option = click.option(
-    "--url", metavar="URL", help="Địa chỉ của trục; mặc định public_url. The address of the bus."
-)
+url_option = click.option("--url", metavar="URL", help="Địa chỉ của trục; mặc định public_url. The address of the bus.")
 
 
 @click.command(
@@ -46,7 +44,7 @@ _url_option = click.option(
     )
 )
 @click.argument("file", metavar="FILE", type=click.File("rb"))
-@_as_option
+@as_option
 @click.option("--to", multiple=True, metavar="CODE[/NAME]",
               help="Nơi nhận; bỏ trống: mọi nơi đăng ký. A recipient; may be repeated.")  # fmt: skip
 @click.option("--contract", default="document.issued/1.0", show_default=True, metavar="NAME/VERSION",
@@ -55,9 +53,9 @@ _url_option = click.option(
 @click.option("--priority", type=click.Choice(_PRIORITIES), help="Độ khẩn. The priority.")
 @click.option("--purpose", metavar="TEXT", help="Mục đích theo thoả thuận. The agreement's purpose.")
 @click.option("--id", "id_", metavar="UUID", help="Mã thông điệp; mặc định sinh mới. The message id.")
-@_key_option
-@_cert_option
-@_url_option
+@key_option
+@cert_option
+@url_option
 @json_option
 @click.pass_obj
 def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract: str, subject: str | None,
@@ -77,8 +75,8 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
                 "--contract is NAME/MAJOR.MINOR, for example document.issued/1.0",
             )
         )
-    signer = _signer(place, system, key, cert)
-    data = _data(file)
+    signer = signer_of(place, system, key, cert)
+    data = data_of(file)
     now = time.time()
     event = make_event(
         id=id_ or new_id(now, secrets.token_bytes(10)),
@@ -99,7 +97,7 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
     try:
         answer = asyncio.run(work())
     except Refused as refused:
-        return _told(place, refused)
+        return told(place, refused)
     recipients = answer.get("recipients", [])
     place.give(answer)
     place.say(
@@ -114,7 +112,7 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
 @click.command(
     epilog=examples("lgsp -C tinh inbox --as H33.16/dms --max 5", "lgsp -C tinh inbox --as H33.16/dms --take")
 )
-@_as_option
+@as_option
 @click.option("--max", "most", type=click.IntRange(1, 500), default=10, show_default=True,
               help="Nhiều nhất bấy nhiêu. At most so many.")  # fmt: skip
 @click.option("--wait", type=click.FloatRange(0, 60), default=0, show_default=True,
@@ -122,9 +120,9 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
 @click.option("--visibility", type=click.FloatRange(1, 3600), default=30, show_default=True,
               help="Giữ bao nhiêu giây. Lease for so many seconds.")  # fmt: skip
 @click.option("--take", is_flag=True, help="Xác nhận đã nhận ngay. Settle them as taken.")
-@_key_option
-@_cert_option
-@_url_option
+@key_option
+@cert_option
+@url_option
 @json_option
 @click.pass_obj
 def inbox(place: Place, *, system: str, most: int, wait: float, visibility: float, take: bool,
@@ -132,7 +130,7 @@ def inbox(place: Place, *, system: str, most: int, wait: float, visibility: floa
     """Lấy thông điệp đang chờ của một hệ thống. Lease what waits for a system."""
     from gateway.client.bus import Bus, Refused
 
-    signer = _signer(place, system, key, cert)
+    signer = signer_of(place, system, key, cert)
 
     async def work() -> list[dict[str, Any]]:
         async with Bus.reach(url or place.settings.public_url, language=place.language or "vi") as bus:
@@ -148,7 +146,7 @@ def inbox(place: Place, *, system: str, most: int, wait: float, visibility: floa
     try:
         leased = asyncio.run(work())
     except Refused as refused:
-        return _told(place, refused)
+        return told(place, refused)
     if not leased:
         place.say("Không có thông điệp nào đang chờ.", "Nothing waits.")
     elif take:
@@ -160,9 +158,9 @@ def inbox(place: Place, *, system: str, most: int, wait: float, visibility: floa
 @click.argument("id_", metavar="ID")
 @click.option("--as", "system", metavar="CODE/NAME",
               help="Với tư cách hệ thống này; bỏ trống: đọc kho. As this system; else the ledger.")  # fmt: skip
-@_key_option
-@_cert_option
-@_url_option
+@key_option
+@cert_option
+@url_option
 @json_option
 @click.pass_obj
 def status(place: Place, *, id_: str, system: str | None, key: Path | None, cert: Path | None,
@@ -186,9 +184,9 @@ def status(place: Place, *, id_: str, system: str | None, key: Path | None, cert
         if system is None:
             message = asyncio.run(looked_up())
         else:
-            message = asyncio.run(asked(_signer(place, system, key, cert), system))
+            message = asyncio.run(asked(signer_of(place, system, key, cert), system))
     except Refused as refused:
-        return _told(place, refused)
+        return told(place, refused)
     place.give(message)
     if not place.as_json:
         for line in told(message, place.language or "vi"):
@@ -196,7 +194,7 @@ def status(place: Place, *, id_: str, system: str | None, key: Path | None, cert
     return None
 
 
-def _signer(place: Place, system: str, key: Path | None, cert: Path | None) -> Signer:
+def signer_of(place: Place, system: str, key: Path | None, cert: Path | None) -> Signer:
     """The system's key: the one that was named, or the one in the province's keys/."""
     from gateway.client.identity import find_files, read_signer
 
@@ -207,7 +205,8 @@ def _signer(place: Place, system: str, key: Path | None, cert: Path | None) -> S
     return read_signer(key, cert or beside)
 
 
-def _data(file: Any) -> Any:
+def data_of(file: Any) -> Any:
+    """A message's data out of a file; raises Misconfigured or Rejected where it is no JSON that may be sent."""
     from gateway.core.strictjson import StrictJsonError, parse_strict
 
     raw = file.read(_MAX_DATA + 1)
@@ -245,7 +244,7 @@ def _show(place: Place, leased: list[dict[str, Any]]) -> None:
             click.echo(json.dumps(event["data"], ensure_ascii=False, indent=2))
 
 
-def _told(place: Place, refused: Refused) -> int:
+def told(place: Place, refused: Refused) -> int:
     """What the bus refused, for people on stderr; the problem itself for programs."""
     problem = refused.problem
     title = PROBLEMS.get(refused.name, Text(f"Trục từ chối ({refused})", f"The bus refused ({refused})"))

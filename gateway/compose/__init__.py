@@ -9,7 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.compose.asked import documents_on, dossiers_on, operate_on, operations_on, proposals_on, requests_on
+    from gateway.compose.asked import (
+        documents_on,
+        dossiers_on,
+        lookups_on,
+        operate_on,
+        operations_on,
+        proposals_on,
+        requests_on,
+    )
     from gateway.compose.choices import (
         agency_lists_of,
         copies_of,
@@ -42,6 +50,7 @@ __all__ = [
     "inspect_on",
     "known_steps",
     "looking",
+    "lookups_on",
     "open_ledger",
     "open_spool",
     "operate_on",
@@ -57,7 +66,16 @@ __all__ = [
 
 _HOME: Final = {
     **dict.fromkeys(
-        ("documents_on", "dossiers_on", "operate_on", "operations_on", "proposals_on", "requests_on"), "asked"
+        (
+            "documents_on",
+            "dossiers_on",
+            "lookups_on",
+            "operate_on",
+            "operations_on",
+            "proposals_on",
+            "requests_on",
+        ),
+        "asked",
     ),
     **dict.fromkeys(
         (

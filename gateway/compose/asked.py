@@ -6,14 +6,23 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-from gateway.compose.choices import agency_lists_of, backfills_of, dossiers_of, failures_and_replays, register_of
+from gateway.compose.choices import (
+    agency_lists_of,
+    backfills_of,
+    dossiers_of,
+    failures_and_replays,
+    query_log_of,
+    register_of,
+)
 from gateway.core.calendar import Calendar
 from gateway.core.contract import Catalog
 from gateway.core.directory import Directory
+from gateway.core.query import mark_of
 from gateway.ports import Clock, Ledger
 from gateway.relay.clock import SystemClock
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers
+from gateway.relay.lookups import Lookups
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
@@ -42,6 +51,11 @@ def documents_on(ledger: Ledger, directory: Callable[[], Directory]) -> Document
 def dossiers_on(ledger: Ledger, catalog: Callable[[], Catalog], calendar: Calendar) -> Dossiers:
     """Where dossiers stand."""
     return Dossiers(dossiers_of(ledger), ledger, catalog, lambda: calendar, SystemClock(), "dossiers")
+
+
+def lookups_on(ledger: Ledger, mark_key: Callable[[], bytes]) -> Lookups:
+    """Who asked what of whom."""
+    return Lookups(query_log_of(ledger), ledger, SystemClock(), lambda subject: mark_of(subject, mark_key()))
 
 
 def proposals_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Proposals:

@@ -7,6 +7,8 @@ the officer and the dossier, where its contract demands them.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -158,6 +160,11 @@ def cut(data: Any, fields: Fields) -> Any:
     A token ``*`` stands for every item of an array; arrays keep their items' order, and lose those that hold nothing.
     """
     return data if fields is None else _cut(data, [_Node.of(fields)])
+
+
+def mark_of(subject: str, key: bytes) -> str:
+    """What stands in the log for a subject: HMAC-SHA256 in hex, of the subject without case and outer blanks."""
+    return hmac.new(key, subject.strip().casefold().encode(), hashlib.sha256).hexdigest()
 
 
 def newest(answer: Contract) -> Version | None:

@@ -91,9 +91,9 @@ class Schema:
 def field_class(schema: Mapping[str, Any], place: Iterable[str | int]) -> str | None:
     """The class of the field at ``place`` in data of ``schema``; personal if any field above it is; None if unsaid."""
     found: str | None = None
-    nodes = list(_resolved(schema, schema))
+    nodes = list(resolved(schema, schema))
     for token in place:
-        nodes = [deeper for node in nodes for child in _children(node, token) for deeper in _resolved(schema, child)]
+        nodes = [deeper for node in nodes for child in children(node, token) for deeper in resolved(schema, child)]
         classes = [str(node[CLASS]) for node in nodes if CLASS in node]
         if "personal" in classes or found == "personal":
             found = "personal"
@@ -104,17 +104,20 @@ def field_class(schema: Mapping[str, Any], place: Iterable[str | int]) -> str | 
     return found
 
 
-def _children(node: Mapping[str, Any], token: str | int) -> Iterator[Any]:
+def children(node: Mapping[str, Any], token: str | int) -> Iterator[Any]:
+    """The schemas inside ``node`` of what stands at ``token``: a member, also where any name may stand, or an item."""
     if isinstance(token, int):
         prefix = node.get("prefixItems", [])
         yield prefix[token] if isinstance(prefix, list) and token < len(prefix) else node.get("items")
     else:
         properties = node.get("properties")
-        if isinstance(properties, dict):
-            yield properties.get(token)
+        if isinstance(properties, dict) and token in properties:
+            yield properties[token]
+        else:
+            yield node.get("additionalProperties")
 
 
-def _resolved(root: Mapping[str, Any], node: Any) -> Iterator[Mapping[str, Any]]:
+def resolved(root: Mapping[str, Any], node: Any) -> Iterator[Mapping[str, Any]]:
     """``node`` with what it refers to and what applies in the same place."""
     waiting, steps = [node], 0
     while waiting and steps < _REFERENCE_STEPS:

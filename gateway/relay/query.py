@@ -7,8 +7,6 @@ again, and nothing waits in any queue.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ from gateway.core.faults import (
 from gateway.core.judgement import Judge
 from gateway.core.jws import Signer, fits, verify
 from gateway.core.moments import format_moment
-from gateway.core.query import Question, cut, newest
+from gateway.core.query import Question, cut, mark_of, newest
 from gateway.ports import AuditRow, Clock, Ledger
 from gateway.ports.queries import Asking, Outcome, QueryLog
 from gateway.relay.accept import derived_uuid
@@ -102,7 +100,7 @@ class Queries:
 
     def mark(self, subject: str) -> str:
         """What stands in the log for a subject: HMAC-SHA256 in hex, of the subject without case and outer blanks."""
-        return hmac.new(self.mark_key(), subject.strip().casefold().encode(), hashlib.sha256).hexdigest()
+        return mark_of(subject, self.mark_key())
 
     async def _answered(self, question: Question, raw: bytes, seconds: float) -> bytes:
         now = self.clock.now()

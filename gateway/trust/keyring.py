@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
@@ -74,9 +75,7 @@ class Keyring:
 
         After a change of that key older marks can be looked for with the older key alone.
         """
-        private: Any = self.webhook.key
-        raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        return HKDF(hashes.SHA256(), 32, salt=None, info=b"lgsp query marks").derive(raw)
+        return _mark_key(self.webhook.key)
 
     def signer_of(self, system: System) -> jws.Signer:
         """The key kept for a system, which signs nothing else; raises Busy where it cannot be used now."""
@@ -97,6 +96,19 @@ class Keyring:
             ) from None
         self._kept[system.name] = (marks, signer)
         return signer
+
+
+def read_mark_key(path: Path, shown: str) -> bytes:
+    """The key of the marks that a webhook key in a PEM file made, today's or an older one; raises Misconfigured."""
+    key = read_key(path, shown)
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise _wrong_kind(shown, Text("Ed25519", "Ed25519"))
+    return _mark_key(key)
+
+
+def _mark_key(webhook: Any) -> bytes:
+    raw = webhook.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"lgsp query marks").derive(raw)
 
 
 def _gateway_signer(settings: Settings, own: Certificate) -> jws.Signer:

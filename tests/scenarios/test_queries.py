@@ -211,7 +211,7 @@ def spoken(envelope: bytes) -> dict[str, Any]:
 
 def test_what_no_agreement_gives_is_refused_with_its_reason_and_each_refusal_is_in_the_audit(place: Place) -> None:
     asked_before = seal(place.event(), signer_of(place.folder, ASKER))
-    enterprise = {
+    enterprise: dict[str, Any] = {
         "type": "enterprise.lookup", "dataschema": "urn:lgsp:contract:enterprise.lookup:1.0",
         "subject": "4000000000", "data": {"enterpriseCode": "4000000000", "name": None, "personalNumber": None},
     }  # fmt: skip
