@@ -46,6 +46,7 @@ from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
 from gateway.relay.proposals import Proposals
 from gateway.relay.pull import Pull
+from gateway.relay.registers import Registers
 from gateway.relay.report import Report
 from gateway.relay.requests import Requests
 from gateway.relay.second_way import SecondWay
@@ -211,6 +212,7 @@ class Town:
     catalog: Catalog = field(default_factory=lambda: CATALOG)
     desks: dict[str, Desk] = field(default_factory=dict)
     broker: LocalBroker = field(default_factory=LocalBroker)
+    registers: Registers = field(init=False)
     accept: Accept = field(init=False)
     dispatch: Dispatch = field(init=False)
     pull: Pull = field(init=False)
@@ -229,6 +231,7 @@ class Town:
         self.outages = Outages(self.ledger)
         proofs = Proofs(lambda: self.directory, self.clock.now)
         translate = Translate(self.ledger, lambda: self.catalog, own, GATEWAY)
+        self.registers = Registers(self.ledger, lambda: self.directory, self.clock)
         self.accept = Accept(
             self.ledger,
             self.broker,
@@ -239,6 +242,7 @@ class Town:
             frozenset({"inbox"}),
             self.clock,
             line_of=Registrar().line,
+            registers=self.registers,
         )
         self.pull = Pull(self.ledger, translate, settlement, proofs, self.clock, self.broker.announce)
         self.dispatch = Dispatch(

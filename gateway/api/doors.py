@@ -24,6 +24,7 @@ from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
 from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
+from gateway.relay.registers import Registers
 from gateway.relay.requests import Requests
 from gateway.relay.upload import Uploads
 
@@ -126,6 +127,7 @@ class Doors:
     operate: Operate
     requests: Requests
     proposals: Proposals
+    registers: Registers
     documents: Documents
     dossiers: Dossiers
     queries: Queries

@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dossiers": "gateway.cli.dossiers:dossiers",
     "queries": "gateway.cli.queries:queries",
     "directory": "gateway.cli.directory:directory",
+    "registers": "gateway.cli.registers:registers",
     "doctor": "gateway.cli.doctor.command:doctor",
     "backup": "gateway.cli.backup:backup",
     "restore": "gateway.cli.backup:restore",

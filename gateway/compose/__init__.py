@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         operate_on,
         operations_on,
         proposals_on,
+        registers_on,
         requests_on,
     )
     from gateway.compose.choices import (
@@ -57,6 +58,7 @@ __all__ = [
     "operations_on",
     "picture_of",
     "proposals_on",
+    "registers_on",
     "requests_on",
     "running",
     "server_of",
@@ -73,6 +75,7 @@ _HOME: Final = {
             "operate_on",
             "operations_on",
             "proposals_on",
+            "registers_on",
             "requests_on",
         ),
         "asked",

@@ -26,6 +26,7 @@ from gateway.relay.lookups import Lookups
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
+from gateway.relay.registers import Registers
 from gateway.relay.requests import Requests
 from gateway.relay.settle import Settlement
 
@@ -61,6 +62,11 @@ def lookups_on(ledger: Ledger, mark_key: Callable[[], bytes]) -> Lookups:
 def proposals_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Proposals:
     """Proposed lists of agencies."""
     return Proposals(agency_lists_of(ledger), directory, clock or SystemClock())
+
+
+def registers_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Registers:
+    """Who is trusted with which register."""
+    return Registers(ledger, directory, clock or SystemClock())
 
 
 def requests_on(

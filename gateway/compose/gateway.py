@@ -117,6 +117,7 @@ class Gateway(Steps):
             operate=operate_on(self.ledger, lambda: self.picture.directory, self.clock),
             requests=self.requests,
             proposals=self.proposals,
+            registers=self.registers,
             documents=self.documents,
             dossiers=self.dossiers,
             queries=self.queries,

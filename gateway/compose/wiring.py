@@ -49,6 +49,7 @@ from gateway.relay.providers import Providers
 from gateway.relay.pull import Pull
 from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
+from gateway.relay.registers import Registers
 from gateway.relay.remind import Remind
 from gateway.relay.replay import Replay
 from gateway.relay.report import Report
@@ -101,6 +102,7 @@ class Steps:
     replay: Replay = field(init=False)
     retire: Retire = field(init=False)
     proposals: Proposals = field(init=False)
+    registers: Registers = field(init=False)
     sync: Sync = field(init=False)
     register: Register = field(init=False)
     unmatched: Unmatched = field(init=False)
@@ -130,9 +132,11 @@ class Steps:
         translate = Translate(ledger, catalog, signer, settings.system)
         self.outages = outages = Outages(ledger)
         self.tongues = Tongues(settings.adapter_folders, self._context)
+        self.registers = Registers(ledger, directory, clock)
         self.accept = Accept(
             ledger, broker, directory, catalog, signer, self.keyring.signer_of, self.tongues.pulling(), clock,
             line_of=Registrar(self._owed).line, dossier_of=self._said_of_dossier, vigil=Vigil(ledger, lambda: self.law),
+            registers=self.registers,
         )  # fmt: skip
         self.inspect = inspect_on(settings, ledger, self.spool, directory, clock)
         self.pull = Pull(ledger, translate, settlement, proofs, clock, broker.announce, self.inspect)

@@ -13,12 +13,13 @@ from gateway.core.directory import read_certificate
 from gateway.core.faults import Text
 
 #: Dependencies first: an agency's subscriptions speak of contracts, an agreement speaks of agencies.
-_ORDER: Final[tuple[RowKind, ...]] = ("contract", "agency", "agreement", "operator")
+_ORDER: Final[tuple[RowKind, ...]] = ("contract", "agency", "agreement", "operator", "item")
 _KINDS: Final[dict[str, Text]] = {
     "agency": Text("cơ quan", "agency"),
     "agreement": Text("thoả thuận", "agreement"),
     "contract": Text("hợp đồng dữ liệu", "contract"),
     "operator": Text("người vận hành", "operator"),
+    "item": Text("mục của sổ", "item of a register"),
 }
 _ORIGINS: Final[dict[str, Text]] = {
     "folder": Text("thư mục tỉnh", "the province folder"),

@@ -12,6 +12,7 @@ from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Agency, Directory, Provision, System, read_certificate
 from gateway.core.moments import parse_duration
 from gateway.core.rate import Rate
+from gateway.core.registers import Trust
 from gateway.core.retry import RetryPolicy
 
 _EVERYONE: Final = ("*",)
@@ -26,7 +27,8 @@ def directory_of(rows: Iterable[Row], *, gateway: str, version: int, lists: Iter
     rows = tuple(rows)
     agencies = [agency_of(row.body) for row in rows if row.kind == "agency"]
     agreements = [agreement_of(row.body) for row in rows if row.kind == "agreement"]
-    return Directory(agencies, agreements, gateway=gateway, version=version, lists=lists)
+    trusts = [trust_of(row.key, row.body) for row in rows if row.kind == "item"]
+    return Directory(agencies, agreements, gateway=gateway, version=version, lists=lists, trusts=trusts)
 
 
 def agency_of(body: Mapping[str, Any]) -> Agency:
@@ -59,7 +61,14 @@ def agreement_of(body: Mapping[str, Any]) -> Agreement:
         valid_from=date.fromisoformat(body["valid_from"]),
         valid_until=date.fromisoformat(body["valid_until"]),
         fields={name: tuple(pointers) for name, pointers in body.get("fields", {}).items()},
+        cache=parse_duration(body.get("cache", "")) or 0.0,
     )
+
+
+def trust_of(item: str, body: Mapping[str, Any]) -> Trust:
+    """What is decided of a register's item, by its registry body."""
+    rejected = {system: str(said["at"])[:10] for system, said in body.get("rejected", {}).items()}
+    return Trust(item, body["provider"], frozenset(body.get("waiting", {})), rejected)
 
 
 def _system(code: str, body: Mapping[str, Any]) -> System:

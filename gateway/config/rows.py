@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-RowKind = Literal["agency", "agreement", "contract", "operator"]
+RowKind = Literal["agency", "agreement", "contract", "operator", "item"]
 Origin = Literal["folder", "directory", "enrolment", "console"]
 
 
@@ -19,7 +19,7 @@ class Row(Protocol):
 
     @property
     def key(self) -> str:
-        """Its key: an agency's code, an agreement's id, a contract's name, an operator's name."""
+        """Its key: an agency's code, an agreement's id, a contract's name, an operator's name, a register's item."""
 
     @property
     def origin(self) -> Origin:

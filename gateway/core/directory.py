@@ -11,6 +11,7 @@ from gateway.core.agency_list import AgencyList
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.codes import is_centre
 from gateway.core.naming import Naming
+from gateway.core.registers import Trust
 
 __all__ = ["Agency", "Certificate", "Directory", "Provision", "System", "read_certificate"]
 
@@ -29,6 +30,7 @@ class Directory:
         gateway: str,
         version: int = 0,
         lists: Iterable[AgencyList] = (),
+        trusts: Iterable[Trust] = (),
     ) -> None:
         """``gateway`` is the name of the gateway's own system, ``version`` the registry's."""
         self.gateway = gateway
@@ -37,6 +39,8 @@ class Directory:
         #: Those that are registered here; what lists add is found by :meth:`agency`.
         self.agencies: Mapping[str, Agency] = self.naming.registered
         self.agreements: tuple[Agreement, ...] = tuple(agreements)
+        #: Items of registers with whom they are trusted to, by their names.
+        self.trusts: Mapping[str, Trust] = {trust.item: trust for trust in trusts}
         self.systems: Mapping[str, System] = {s.name: s for a in self.agencies.values() for s in a.systems}
         self._signers: dict[str, tuple[Certificate, frozenset[str]]] = {}
         for system in self.systems.values():

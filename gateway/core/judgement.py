@@ -26,6 +26,7 @@ from gateway.core.envelope import (
 from gateway.core.faults import Fault, Rejected, Text
 from gateway.core.fileref import files_named
 from gateway.core.moments import day_of
+from gateway.core.registers import item_of, refuse_second
 from gateway.core.routing import Route, route
 
 
@@ -48,6 +49,8 @@ class Judged(NamedTuple):
     fault: Fault | None = None
     #: Of a query: what may be asked.
     question: query.Question | None = None
+    #: The item of a register that it tells of, where nobody is trusted with it yet.
+    unclaimed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +179,14 @@ class Judge:
         _refuse_secrets(event.data)
         contract = self._conforming(event)
         routes = route(event, source, contract, self.directory, day_of(now))
+        item = item_of(contract, event.data)
+        trust = None if item is None else self.directory.trusts.get(item)
+        if trust is not None:
+            refuse_second(trust, source.name)
         expired = event.expirytime is not None and event.expirytime <= now
-        return Judged(source, event, contract, repeat_digest, routes, files_named(event.data, written), expired)
+        files = files_named(event.data, written)
+        unclaimed = item if trust is None else None
+        return Judged(source, event, contract, repeat_digest, routes, files, expired, unclaimed=unclaimed)
 
     def _conforming(self, event: Event) -> Contract:
         contract = self.catalog.contract(event.type)

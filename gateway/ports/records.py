@@ -45,6 +45,8 @@ class NewMessage:
     unless_served: bool = False
     #: Its line in the register of dossiers, where it speaks of one.
     dossier: DossierEvent | None = None
+    #: The item of a register that it tells of, where nobody was known to be trusted with it when it was judged.
+    unclaimed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class AuditRow:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-RowKind = Literal["agency", "agreement", "contract", "operator"]
+RowKind = Literal["agency", "agreement", "contract", "operator", "item"]
 Origin = Literal["folder", "directory", "enrolment", "console"]
 
 

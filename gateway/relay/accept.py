@@ -35,9 +35,11 @@ from gateway.core.faults import Busy, Fault, Rejected, Text
 from gateway.core.judgement import Judge, Judged, expired_fault
 from gateway.core.jws import Signer
 from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
+from gateway.core.registers import SecondProvider
 from gateway.core.routing import Route
 from gateway.ports import Acceptance, Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
 from gateway.relay.pace import Paces
+from gateway.relay.registers import Registers
 from gateway.relay.turnstile import Turnstile
 from gateway.relay.vigil import Vigil, Watched
 
@@ -53,6 +55,7 @@ class _Sound(NamedTuple):
     files: tuple[str, ...] = ()
     is_ordered: bool = True
     is_own: bool = False
+    unclaimed: str | None = None
 
     @classmethod
     def of(cls, judged: Judged, raw: bytes) -> _Sound:
@@ -61,7 +64,10 @@ class _Sound(NamedTuple):
             raise ValueError("a message without a fault has an event, a source and a contract")
         is_ordered = judged.contract.ordering != "none"
         name = judged.source.name
-        return cls(judged.event, name, raw, judged.repeat_digest, judged.routes, judged.files, is_ordered)
+        return cls(
+            judged.event, name, raw, judged.repeat_digest, judged.routes, judged.files, is_ordered,
+            unclaimed=judged.unclaimed,
+        )  # fmt: skip
 
 
 #: A message that is to be kept, or a judgement that is not.
@@ -114,6 +120,8 @@ class Accept:
     dossier_of: DossierOf = no_dossier
     #: What the law wants noticed; None where nobody keeps watch.
     vigil: Vigil | None = None
+    #: Who is trusted with which item of which register; None where nobody keeps account of it.
+    registers: Registers | None = None
 
     async def sealed_many(self, bodies: Sequence[bytes], *, address: str) -> list[Accepted | Fault]:
         """Accept envelopes; one outcome each, in the same order. ``address`` is the peer's, for counting.
@@ -159,6 +167,8 @@ class Accept:
         message, event = case
         if not isinstance(message, NewMessage) or event is None:
             return (await self._settled([message], now, system.name))[0]
+        if lost := await self._lost([message], now):
+            return (await self._told([message], [lost[message.key]], now, system.name))[0]
         reach("accept.judged")
         (said,) = await self.ledger.accept_many([replace(message, unless_served=True)])
         reach("accept.kept")
@@ -207,11 +217,28 @@ class Accept:
         """The answers, in order, when everything that is to be kept is on disk."""
         others = iter(await self._unkept([case for case in cases if isinstance(case, Judged)]))
         reach("accept.judged")
-        messages = [case for case in cases if isinstance(case, NewMessage)]
+        sound = [case for case in cases if isinstance(case, NewMessage)]
+        lost = await self._lost(sound, now)
+        messages = [each for each in sound if each.key not in lost]
         kept = iter(await self.ledger.accept_many(messages) if messages else ())
         reach("accept.kept")
-        answers = [_answer(next(kept), case) if isinstance(case, NewMessage) else next(others) for case in cases]
+        answers = [
+            (lost.get(case.key) or _answer(next(kept), case)) if isinstance(case, NewMessage) else next(others)
+            for case in cases
+        ]
         return await self._told(cases, answers, now, address)
+
+    async def _lost(self, messages: Sequence[NewMessage], now: float) -> dict[str, Fault]:
+        """Message key -> why it is not to be kept: of an item with which somebody else has come to be trusted."""
+        if self.registers is None:
+            return {}
+        lost: dict[str, Fault] = {}
+        for each in messages:
+            if each.unclaimed is not None:
+                fault = await self.registers.claim(each.unclaimed, each.source, now)
+                if fault is not None:
+                    lost[each.key] = fault
+        return lost
 
     async def _told(
         self, cases: Sequence[_Case], answers: list[Accepted | Fault], now: float, address: str
@@ -221,10 +248,20 @@ class Accept:
         refused = [(case, answer) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Fault)]
         if refused:
             await self._note(refused, now, address)
+            await self._await_decisions(refused, now)
         if self.vigil is not None and (watched := _newly_kept(cases, answers)):
             await self.vigil.tell([each.noticed for each in watched if each.noticed is not None])
         reach("accept.answered")
         return answers
+
+    async def _await_decisions(self, refused: Sequence[tuple[_Case, Fault]], now: float) -> None:
+        """Whoever is the second to tell of an item waits for an approver from now on."""
+        if self.registers is None:
+            return
+        for case, fault in refused:
+            source = case.source if isinstance(case, NewMessage) else _name(case.source)
+            if isinstance(fault, SecondProvider) and source is not None:
+                await self.registers.note(fault.item, source, now)
 
     async def _unkept(self, judged: Sequence[Judged]) -> list[Accepted | Fault]:
         """The answers to what today's checks would not keep: a repeat of something known gets the first answer."""
@@ -290,6 +327,7 @@ class Accept:
             dossier=self.dossier_of(event, sound.routes, directory, now)
             if event.type.startswith(_OF_DOSSIERS) and not sound.is_own
             else None,
+            unclaimed=sound.unclaimed,
         )
         seen = None if self.vigil is None else self.vigil.notice(event, sound.source, message.entry, now)
         return message if seen is None else Watched.of(message, seen)

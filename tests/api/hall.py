@@ -297,6 +297,7 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         "operate": town.operate,
         "requests": town.requests,
         "proposals": town.proposals,
+        "registers": town.registers,
         "documents": Documents(
             MemoryRegister(town.ledger),  # type: ignore[arg-type]
             town.ledger,
