@@ -181,6 +181,6 @@ def _calling(context: AdapterContext, timeout: float) -> Callable[[str], Caller]
 
 
 def offers_for(services: Sequence[Service], use: Use) -> list[tuple[Service, Offer]]:
-    """Every operation of a use; those with more conditions first, else in the order of the services."""
+    """Every operation of a use; those for certain values first, else in the order of the settings."""
     found = [(service, offer) for service in services for offer in service.offers if offer.use == use]
-    return sorted(found, key=lambda each: -len(each[1].when))
+    return sorted(found, key=lambda each: -sum(sign.values is not None for sign in each[1].when))

@@ -211,8 +211,9 @@ class Operation:
         data = page.root if isinstance(page.root, dict) else {}
         for path in self.squeeze:
             _squeeze(data, path)
-        lacks = any(value_at(data, need) in (ABSENT, None, "", []) for need in self.reply_needs)
-        return Reading("never" if lacks else "done", payload, data, is_dirty)
+        if any(value_at(data, need) in (ABSENT, None, "", []) for need in self.reply_needs):
+            return Reading("never", payload, None, is_dirty)
+        return Reading("done", payload, data, is_dirty)
 
     def _filled(self, record: Mapping[str, Any]) -> str:
         def value_of(match: re.Match[str]) -> str:
