@@ -95,8 +95,14 @@ async def issued(story: OneStop) -> None:
     await story.until(lambda: order in story.post.orders, "the order at the post")
     for code, words in (("NHAN", "Đã nhận gửi"), ("PHAT", "Phát thành công")):
         story.post.move(order, code, words)
-    await story.centre.got("post.tracked")
-    story.check(True, "bưu điện nhận đơn và báo hành trình", "the post took the order and tells where it is")
+
+    async def tracked() -> bool:
+        await story.centre.fetch()
+        events = [each["data"]["event"] for each in story.centre.fetched if each["type"] == "post.tracked"]
+        return [each["code"] for each in events if each["code"] != "MOI"] == ["NHAN", "PHAT"]
+
+    came = await story.came(tracked, "both events of the parcel, in order and once")
+    story.check(came, "bưu điện nhận đơn và báo hành trình", "the post took the order and tells where it is")
     await asyncio.sleep(1.1)
     story.office.issue_result(CODE, {}, is_handed_over=True)
     await story.office.cycle()
@@ -113,7 +119,7 @@ async def looked_up(story: OneStop) -> None:
         story.say(f"    {each.text[:300]}", "")
     hidden = not any("Nguyễn" in each.text or "0912345678" in each.text for each in (open_answer, wrong, right))
     story.check(
-        open_answer.status == 200 and right.status == 200 and wrong.text != right.text and hidden,
+        open_answer.status == 200 and right.status == 200 and wrong.status == 404 and hidden,
         "đúng mã bí mật mới xem chi tiết; không lộ dữ liệu cá nhân",
         "the secret opens the details; nothing personal is told",
     )  # fmt: skip

@@ -80,13 +80,14 @@ async def supplemented(story: OneStop) -> None:
     await asyncio.sleep(1.1)
     kept = story.portal.of(CODE).item
     entries = [dict(each) for each in kept["DanhSachHoSoBoSung"]]
-    entries[-1] |= {"NgayTiepNhanBoSung": stamp(), "ThongTinTiepNhan": "Đã nộp bản sao"}
+    due = stamp(9 * 86400)
+    entries[-1] |= {"NgayTiepNhanBoSung": stamp(), "ThongTinTiepNhan": "Đã nộp bản sao", "NgayHenTraMoi": due}
     heard = await story.calling.file({**kept, "TrangThaiHoSo": "4", "DanhSachHoSoBoSung": entries})
     story.check(heard.is_yes, "cổng chuyển phần bổ sung về tỉnh", "the portal passed the supplement on")
     await story.until(lambda: story.office.dossiers[CODE].item["DanhSachHoSoBoSung"][-1]["NgayTiepNhanBoSung"],
                       "the supplement at the one-stop")  # fmt: skip
     story.office.take_supplement(CODE, named)
     await story.office.cycle()
-    await story.station(
-        "4", "lại đang xử lý; hạn trả được cộng thời gian chờ", "at work again; the wait extends the term"
-    )
+    await story.station("4", "lại đang xử lý", "at work again")
+    shown = story.portal.of(CODE).item["NgayHenTra"]
+    story.check(shown == due, f"hạn trả mới có ở cổng: {shown}", f"the portal shows the new due date: {shown}")
