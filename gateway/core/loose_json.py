@@ -30,6 +30,8 @@ def parse_loose(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise StrictJsonError("invalid UTF-8") from None
     reader = _Reader(text)
+    if reader.peek() not in {"{", "["}:
+        raise StrictJsonError("no object and no list")
     value = reader.value(1)
     if reader.peek():
         raise StrictJsonError("more after the end")

@@ -21,12 +21,15 @@ FORMS: Final = frozenset({
 
 
 def read_part(value: Any, forms: Iterable[str], known: Precision = "day") -> str | None:
-    """The date as the bus writes it, cut to ``known``; None where it has none of the forms, or is no date."""
+    """The date as the bus writes it, cut to ``known``; None where it has none of the forms, or is no date.
+
+    What is written beyond ``known`` (zeros, as a rule) is not looked at.
+    """
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     for form in forms:
-        parts = _parts(text, form)
+        parts = _parts(text, form, known)
         if parts is not None:
-            return parts[: _LENGTH[known]]
+            return parts
     return None
 
 
@@ -52,7 +55,7 @@ def write_part(part: str, form: str) -> str | None:
     return text
 
 
-def _parts(text: str, form: str) -> str | None:
+def _parts(text: str, form: str, known: Precision = "day") -> str | None:
     if len(text) != len(form):
         return None
     found: dict[str, str] = {}
@@ -63,8 +66,9 @@ def _parts(text: str, form: str) -> str | None:
             found[sign] = found.get(sign, "") + letter
         elif letter != sign:
             return None
+    found = {sign: found[sign] for sign in "yMd"[: PRECISIONS.index(known) + 1] if sign in found}
     try:
         date(int(found["y"]), int(found.get("M", 1)), int(found.get("d", 1)))
     except ValueError:
         return None
-    return "-".join(found[sign] for sign in "yMd" if sign in found)
+    return "-".join(found[sign] for sign in found)

@@ -155,7 +155,7 @@ def test_careless_json_is_read(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1", '{"a"}', "{a:}", "{a:1 b:2}{", '{"a":1,"a":2}', "[" * 40, "{a:1}x", '"']
+    "text", ["", "<html/>", "word", "{", "[1", '{"a"}', "{a:}", "{a:1 b:2}{", '{"a":1,"a":2}', "[" * 40, "{a:1}x", '"']
 )
 def test_what_nobody_could_understand_alike_is_refused(text: str) -> None:
     with pytest.raises(StrictJsonError):
@@ -207,6 +207,7 @@ def test_what_is_no_date_is_none(text: Any) -> None:
 
 def test_a_day_that_is_known_to_be_made_up_is_cut() -> None:
     assert [read_part("19800101", ["yyyyMMdd"], known) for known in PRECISIONS] == ["1980", "1980-01", "1980-01-01"]
+    assert [read_part("19800000", ["yyyyMMdd"], known) for known in PRECISIONS] == ["1980", None, None]
 
 
 def test_a_form_that_wants_more_than_is_known_is_not_written() -> None:
