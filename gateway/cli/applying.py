@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.descriptions import check_descriptions
 from gateway.cli.rights import desks_of, rows_after
 from gateway.config.difference import Difference, difference
 from gateway.config.keys import new_key_pem, read_key, self_signed, write_new
@@ -37,6 +38,7 @@ def plan(settings: Settings, version: int, rows: Sequence[RegistryRow]) -> tuple
     """What apply would do to a registry with these rows; raises Misconfigured with every mistake. Changes nothing."""
     province = read_province(settings, rows)
     read_law(settings.law_folders, settings.folder)
+    check_descriptions(settings, province.rows)
     found = difference(rows, province.rows)
     desks_of(settings, rows_after(rows, found))
     return Applied(found, province.warnings, province.pairs, version, is_written=False), province

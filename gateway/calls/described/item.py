@@ -79,8 +79,10 @@ def message(thing: Thing, each: Waiting, bringer: Bringer, now: float) -> Collec
     if lacks:
         return Uncollectable(each.token, _REASON, _lacking([_said(thing.identity[name]) for name in lacks]))
     if reading.kind != "done" or reading.data is None:
-        needs = [_said(need) for need in thing.item.reply_needs]
-        return Uncollectable(each.token, _REASON, _lacking(needs))
+        needs = thing.item.reply_needs
+        if reading.data is not None:
+            needs = tuple(need for need in needs if value_at(reading.data, need) in (ABSENT, None, "", []))
+        return Uncollectable(each.token, _REASON, _lacking([_said(need) for need in needs]))
     subject = value_at(reading.data, thing.subject)
     if not isinstance(subject, str | int) or isinstance(subject, bool) or not str(subject).strip():
         return Uncollectable(each.token, _REASON, _lacking([_said(thing.subject)]))

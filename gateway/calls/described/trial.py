@@ -133,7 +133,7 @@ class Trial:
             self._place.caller, self._place.profile, self._place.now, {**self._place.fields, **(fields or {})}
         )
         try:
-            await place.said(call, record, delivery=_DELIVERY)
+            await place.said(call, record, delivery=str(record.get("delivery", "")))
         except _Left as left:
             return Sketch(name, request=left.request)
         return Sketch(name)
