@@ -69,6 +69,8 @@ EVENTS: Final[dict[str, str]] = {
     "duty.reminded": "an agency was reminded of what it owes for a document, or those above it were told",
     "duty.undelivered": "an issuer was told that its document has not reached an agency in time",
     "dossier.overdue": "a deadline of a dossier was passed: whose, of which hop; told once",
+    "manifest.differs": "what a system and the bus say of a day differs: direction, contract, how many of a kind",
+    "manifest.not-fetched": "a system that can be asked for its side of a day could not tell it",
     "query.ended": "a query was answered, had no answer, or was not answered: who asked whom, and the outcome",
     "query.failed": "a provider did not answer a query, or not as its contract says; the kind of failure alone",
     "upload.kept": "a file came whole; the system that uploaded it may name it",
@@ -295,6 +297,10 @@ DOSSIERS_OVERDUE: Final = Counter(
 )
 for _what in ("dossier", "hop"):  # of a series that begins at one, Prometheus sees no increase
     DOSSIERS_OVERDUE.labels(_what)
+MANIFEST_GAPS: Final = Gauge(
+    "lgsp_manifest_gaps", "Messages that the bus and a system do not both have, or nobody dealt with, by kind",
+    ["system", "kind"], registry=REGISTRY,
+)  # fmt: skip
 QUERIES: Final = Counter(
     "lgsp_queries", "Queries asked, by contract and outcome (answered, empty, failed)", ["contract", "outcome"],
     registry=REGISTRY,

@@ -102,6 +102,13 @@ class Tongues:
             return True
         return any(isinstance(each, type) and hasattr(each, "fetch_agencies") for each in vars(kind).values())
 
+    def states_manifests(self, system: System) -> bool:
+        """Whether this system's adapter can be asked for its side of a day (``fetch_manifest``)."""
+        kind = self._kind_of(system)
+        return kind is not None and any(
+            isinstance(each, type) and hasattr(each, "fetch_manifest") for each in vars(kind).values()
+        )
+
     def _kind_of(self, system: System) -> ModuleType | None:
         """The module of its adapter; None where it cannot be loaded (any more).
 

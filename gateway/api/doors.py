@@ -19,11 +19,13 @@ from gateway.ports.failures import Failures
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers
 from gateway.relay.inspect import Inspect
+from gateway.relay.missing import ReplayMissing
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
 from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
+from gateway.relay.reconcile import Reconcile
 from gateway.relay.registers import Registers
 from gateway.relay.requests import Requests
 from gateway.relay.upload import Uploads
@@ -131,6 +133,8 @@ class Doors:
     documents: Documents
     dossiers: Dossiers
     queries: Queries
+    reconcile: Reconcile
+    missing: ReplayMissing
     ledger: Ledger
     spool: Spool
     directory: Callable[[], Directory]

@@ -11,24 +11,30 @@ from gateway.compose.choices import (
     backfills_of,
     dossiers_of,
     failures_and_replays,
+    manifests_of,
     query_log_of,
     register_of,
 )
 from gateway.core.calendar import Calendar
 from gateway.core.contract import Catalog
-from gateway.core.directory import Directory
+from gateway.core.directory import Directory, System
 from gateway.core.query import mark_of
-from gateway.ports import Clock, Ledger
+from gateway.ports import Adapter, Clock, Ledger
 from gateway.relay.clock import SystemClock
+from gateway.relay.differences import Differences
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers
+from gateway.relay.gather import Gather
 from gateway.relay.lookups import Lookups
+from gateway.relay.missing import ReplayMissing
 from gateway.relay.operate import Operate
 from gateway.relay.operations import Operations
 from gateway.relay.proposals import Proposals
+from gateway.relay.reconcile import Reconcile
 from gateway.relay.registers import Registers
 from gateway.relay.requests import Requests
 from gateway.relay.settle import Settlement
+from gateway.tongues import Tongues
 
 
 def operate_on(ledger: Ledger, directory: Callable[[], Directory], clock: Clock | None = None) -> Operate:
@@ -74,3 +80,31 @@ def requests_on(
 ) -> Requests:
     """What late subscribers ask for."""
     return Requests(backfills_of(ledger), directory, catalog, clock or SystemClock(), lambda: str(uuid.uuid4()))
+
+
+def reconcile_on(
+    ledger: Ledger,
+    directory: Callable[[], Directory],
+    catalog: Callable[[], Catalog],
+    calendar: Callable[[], Calendar],
+    clock: Clock | None = None,
+    *,
+    tongues: Tongues | None = None,
+) -> Reconcile:
+    """Daily manifests; without ``tongues`` no system is asked for its own."""
+    clock = clock or SystemClock()
+    manifests = manifests_of(ledger)
+    gather = Gather(manifests, directory, catalog, calendar, clock)
+    differences = Differences(manifests, ledger, gather, clock)
+    if tongues is None:
+        return Reconcile(manifests, gather, differences, directory, calendar, clock, _nobody, lambda _: False)
+    return Reconcile(manifests, gather, differences, directory, calendar, clock, tongues.of, tongues.states_manifests)
+
+
+def missing_on(ledger: Ledger, operations: Operations, clock: Clock | None = None) -> ReplayMissing:
+    """Sending again what a receiver lost."""
+    return ReplayMissing(manifests_of(ledger), operations, ledger, clock or SystemClock())
+
+
+def _nobody(system: System) -> Adapter:
+    raise LookupError(f"no adapter is open for {system.name} here")

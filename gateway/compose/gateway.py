@@ -46,6 +46,8 @@ _LAW_EVERY: Final = 30.0
 #: How often it is looked whether a system's list of agencies is due.
 _DIRECTORY_EVERY: Final = 60.0
 _UNMATCHED_EVERY: Final = 60.0
+#: How often it is looked whether a day is over, or its manifests are to be compared.
+_RECONCILE_EVERY: Final = 300.0
 #: How often processes on one ledger look at what the others found out and granted.
 _SHARE_EVERY: Final = 1.0
 #: SIGTERM drains within this (seconds), see the interface: 15 in all.
@@ -121,6 +123,8 @@ class Gateway(Steps):
             documents=self.documents,
             dossiers=self.dossiers,
             queries=self.queries,
+            reconcile=self.reconcile,
+            missing=self.missing,
             pulling=self.tongues.pulling(),
             ledger=self.ledger,
             spool=self.spool,
@@ -176,6 +180,7 @@ class Gateway(Steps):
             (_LOOK_EVERY, self._leading(self.dossiers.look_once)),
             (_LAW_EVERY, self.look_at_law),
             (_DIRECTORY_EVERY, self._leading(self.sync.once)),
+            (_RECONCILE_EVERY, self._leading(self.reconcile.once)),
         ]
         if (peers := self.company.peers) is not None:
             self.accept.paces.begin_sharing()

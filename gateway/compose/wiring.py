@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import gateway
-from gateway.compose.asked import operations_on, requests_on
+from gateway.compose.asked import missing_on, operations_on, reconcile_on, requests_on
 from gateway.compose.choices import (
     agency_lists_of,
     dossiers_of,
@@ -41,6 +41,7 @@ from gateway.relay.dispatch import Dispatch
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers, said_of_dossier
 from gateway.relay.inspect import Inspect
+from gateway.relay.missing import ReplayMissing
 from gateway.relay.operations import Operations
 from gateway.relay.outage import Outages
 from gateway.relay.proof import Proofs
@@ -49,6 +50,7 @@ from gateway.relay.providers import Providers
 from gateway.relay.pull import Pull
 from gateway.relay.query import Queries
 from gateway.relay.reception import Reception
+from gateway.relay.reconcile import Reconcile
 from gateway.relay.registers import Registers
 from gateway.relay.remind import Remind
 from gateway.relay.replay import Replay
@@ -110,6 +112,8 @@ class Steps:
     dossiers: Dossiers = field(init=False)
     queries: Queries = field(init=False)
     providers: Providers = field(init=False)
+    reconcile: Reconcile = field(init=False)
+    missing: ReplayMissing = field(init=False)
     law: Law = field(init=False)
     remind: Remind = field(init=False)
 
@@ -191,6 +195,10 @@ class Steps:
             query_log_of(ledger), ledger, directory, catalog, signer, self.keyring.mark_key, self.providers.ask, clock,
             self.accept.turnstile,
         )  # fmt: skip
+        self.reconcile = reconcile_on(
+            ledger, directory, catalog, lambda: self.law.calendar, clock, tongues=self.tongues
+        )
+        self.missing = missing_on(ledger, self.operations, clock)
         partials = UploadFolder(settings.files_folder / "uploads")
         self.uploads = Uploads(partials, self.spool, ledger, clock, UploadLimits(settings.file_limit), self.inspect)
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 from gateway.core.delivery import Delivery
-from gateway.core.reconciliation import Direction, Gap, Kind, Line, Section, Side, Summary
+from gateway.core.reconciliation import Direction, Form, Gap, Kind, Line, Section, Side, Summary
 from gateway.ports.records import AuditRow
 
 
@@ -170,3 +170,31 @@ class Manifests(Protocol):
 def place_of(gap: Gap) -> tuple[Any, ...]:
     """What tells a gap apart from all others, in their order."""
     return (gap.section.day.isoformat(), *gap.section[1:], gap.kind, gap.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a system says of one of its sections, or of the ids of it from ``start`` on and before ``until``.
+
+    ``lines``: its ids, in any order; None where it gives its count and root alone. ``contract`` empty: it does not
+    know; the bus looks where each of the ids stands. ``root`` None: as the lines make it.
+    """
+
+    direction: Direction
+    contract: str
+    lines: Sequence[Line] | None
+    form: Form = "digests"
+    count: int | None = None
+    root: str | None = None
+    start: str = ""
+    until: str = ""
+
+
+class Stating(Protocol):
+    """An adapter whose system can be asked for its side of a day; beside what it is else."""
+
+    async def fetch_manifest(self, day: date) -> Sequence[Statement] | None:
+        """All that the system sent and received on a day in Viet Nam; None where it does not say yet.
+
+        Raises as ``deliver`` does.
+        """

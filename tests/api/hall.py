@@ -29,15 +29,20 @@ from gateway.core.directory import Agency, Certificate, Directory, System
 from gateway.core.faults import Rejected, Text
 from gateway.core.query import Question
 from gateway.ports import HeldFile
+from gateway.relay.differences import Differences
 from gateway.relay.documents import Documents
 from gateway.relay.dossiers import Dossiers
+from gateway.relay.gather import Gather
+from gateway.relay.missing import ReplayMissing
 from gateway.relay.operations import Operations
 from gateway.relay.query import Queries, Reply
 from gateway.relay.reception import Reception
+from gateway.relay.reconcile import Reconcile
 from gateway.relay.upload import UploadLimits, Uploads
 from gateway.store.memory_documents import MemoryRegister
 from gateway.store.memory_dossiers import MemoryDossierRegister
 from gateway.store.memory_failures import MemoryFailures
+from gateway.store.memory_manifests import MemoryManifests
 from gateway.store.memory_queries import MemoryQueryLog
 from gateway.store.memory_replays import MemoryReplays
 from gateway.store.scratch import Scratch
@@ -269,6 +274,13 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
         lambda: f"op-{uuid.uuid4().hex[:10]}",
     )  # fmt: skip
 
+    manifests = MemoryManifests(town.ledger)  # type: ignore[arg-type]
+    gather = Gather(manifests, lambda: town.directory, lambda: town.catalog, Calendar, town.clock)
+    reconcile = Reconcile(
+        manifests, gather, Differences(manifests, town.ledger, gather, town.clock), lambda: town.directory, Calendar,
+        town.clock, lambda system: answering[system.name], lambda _: False,
+    )  # fmt: skip
+
     answering: dict[str, Any] = {}
     answers: dict[str, Callable[[], Awaitable[Reply]]] = {}
     reception = Reception(
@@ -322,6 +334,8 @@ async def open_hall(folder: Path, *, first_header: float = 10.0, **override: Any
             town.clock,
             town.accept.turnstile,
         ),
+        "reconcile": reconcile,
+        "missing": ReplayMissing(reconcile.manifests, operations, town.ledger, town.clock),
         "ledger": town.ledger,
         "spool": town.files,
         "directory": lambda: town.directory,
