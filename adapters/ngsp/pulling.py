@@ -19,6 +19,7 @@ from typing import Any, Final
 from adapters.ngsp.notes import Notes
 from adapters.ngsp.service import Offer, Service
 from gateway.calls.asking import accepted
+from gateway.calls.wire import without_nulls
 from gateway.core.brought import Bringer
 from gateway.core.faults import DeliveryFailure, Text, TransientFailure
 from gateway.core.rule import value_at
@@ -32,7 +33,11 @@ _TOKEN: Final = re.compile(r"[a-z0-9-]{1,130}:[0-9a-f]{64}\Z")
 _MOST_WAITING: Final = 5000
 #: Windows asked for in one round of the bus.
 _A_ROUND: Final = 100
+#: Nor does one round ask for more windows after so many seconds: other systems wait for their turn.
+_SECONDS: Final = 10.0
 _KEPT_DAYS: Final = 90
+#: What no rule reads of an item is kept beside it up to this size (bytes).
+_MOST_BEYOND: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,10 @@ class Pulling:
         name = f"{service.name}-{offer.name}"
         today = (datetime.fromtimestamp(self._context.now(), UTC) + _VIET_NAM).date()
         window = Window.first(None if cursor is None else date.fromisoformat(cursor), today, offer.pull)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SECONDS
         for _ in range(_A_ROUND):
-            if len(self._waiting) >= _MOST_WAITING:
+            if len(self._waiting) >= _MOST_WAITING or loop.time() > until:
                 return
             record = {
                 "data": {}, "query": {}, "window": {"from": window.start.isoformat(), "to": window.end.isoformat()},
@@ -153,6 +160,9 @@ class Pulling:
         if reading.data is None or not isinstance(subject, str) or not subject:
             self._waiting[token] = Uncollectable(token, "unreadable-item", _UNREADABLE)
             return
+        beyond = without_nulls(reading.beyond)
+        if beyond and len(canonical_bytes(beyond)) <= _MOST_BEYOND:
+            reading.data["ext"] = {self._bringer.tongue: beyond}
         self._waiting[token] = self._bringer.message(
             offer.contract, offer.version, reading.data, subject=subject, identity=[name, *identity],
             now=self._context.now(), token=token,

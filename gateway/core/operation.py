@@ -57,12 +57,16 @@ class Asked(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What an answer says. ``payload``: the far side's own words; ``data``: in those of the bus, where ``done``."""
+    """What an answer says. ``payload``: the far side's own words; ``data``: in those of the bus, where ``done``.
+
+    ``beyond``: outermost members that no rule reads, as they came.
+    """
 
     kind: Kind
     payload: Any = None
     data: dict[str, Any] | None = None
     is_dirty: bool = False
+    beyond: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ class Operation:
             _squeeze(data, path)
         if any(value_at(data, need) in (ABSENT, None, "", []) for need in self.reply_needs):
             return Reading("never", payload, None, is_dirty)
-        return Reading("done", payload, data, is_dirty)
+        return Reading("done", payload, data, is_dirty, tidy.unknown)
 
     def _filled(self, record: Mapping[str, Any]) -> str:
         def value_of(match: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ wrong is a Wrapped fault whose text never holds content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ from gateway.core.xml_value import XmlFault, read_soap, read_xml
 
 FORMATS: Final = ("json", "json-in-text", "loose-json", "xml", "soap", "text")
 _MOST_WRAPPED: Final = 3
+_DECLARATION: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}\?>")
 _MOST_STEPS: Final = 12
 
 
@@ -84,10 +86,10 @@ def _opened(step: str, value: Any) -> tuple[Any, bool]:
     raw = value if isinstance(value, bytes) else _bytes(value)
     if step == "text":
         return raw.decode("utf-8", "replace"), False
-    if step == "xml":
-        return read_xml(raw.strip()), False
-    if step == "soap":
-        return read_soap(raw.strip()), False
+    if step in {"xml", "soap"}:
+        # Inside a text an XML declaration lies about the encoding: software writes "utf-16" there.
+        raw = raw.strip() if isinstance(value, bytes) else _DECLARATION.sub(b"", raw.strip(), count=1)
+        return read_soap(raw) if step == "soap" else read_xml(raw), False
     if step == "json-in-text":
         return _unwrapped(raw), False
     raw = raw.removeprefix(b"\xef\xbb\xbf")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.ngsp.description import BUILT_IN, described
@@ -93,3 +95,25 @@ def test_its_answers_mean_what_the_facts_page_says(service: str, case: dict[str,
             assert reading.data == reply.get("data")
             if reading.data is not None:
                 conforms(case["answer"], reading.data)
+
+
+WORDS = ["error_code", "message", "data", "total", "state", "status", "success", "MainInformation", "items", "Status",
+         "hoTen", "ngaySinh", "loaiNgaySinh", "Member", "AMOUNT", "DEC_STATUS_ID", "result"]  # fmt: skip
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+    | st.sampled_from(["0", "1", "<a/>", "<Envelope><Body/></Envelope>", "[]", "{a:1}", "20260231"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+ALL = [(each.values[0], each.values[1]) for each in cases()]
+
+
+@given(st.sampled_from(range(len(ALL))), st.integers(100, 599), ANY.map(json.dumps).map(str.encode) | st.binary())
+def test_no_answer_of_any_service_breaks_its_reader(number: int, status: int, body: bytes) -> None:
+    service, case = ALL[number]
+    operation, record, _ = OPENED.setdefault(number, opened(service, case))
+    reading = operation.read(status, body, record)
+    assert reading.kind != "done" or 200 <= status < 300
+
+
+OPENED: dict[int, Any] = {}

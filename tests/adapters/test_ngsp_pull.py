@@ -19,7 +19,7 @@ from adapters.ngsp.pulling import Window
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, TransientFailure
 from gateway.core.handover import Collected, Uncollectable
 from tests.adapters.fitting import a_parcel, an_event
-from tests.adapters.ngsp_desk import Desk, conforms, desk
+from tests.adapters.ngsp_desk import Desk, citizen, conforms, desk
 from tests.province import write
 
 DAY = 86_400.0
@@ -52,6 +52,8 @@ async def test_a_dossier_of_the_ministry_becomes_a_message_in_which_zero_means_d
         "code": 2, "at": "2026-11-23T08:00:00+07:00",
         "told": {"vocabulary": "gtvt", "code": "2", "text": "Đang xử lý"},
     }  # fmt: skip
+    # What no rule reads is kept as it came; null is nothing.
+    assert one["data"]["ext"] == {"ngsp": {"NguoiNop": "Nguyễn Văn Mẫu"}}
     assert (other["subject"], other["purpose"]) == ("000.00.16.H33-261123-0002", "giai-quyet-tthc")
 
 
@@ -135,6 +137,86 @@ async def test_rows_that_are_no_rows_stop_nothing(at: Desk) -> None:
     at.axis.listed += [None, 1, "x", []]
     items = await collected(at)
     assert all(isinstance(each, Uncollectable) for each in items)
+
+
+LISTED = """\
+title = { vi = "Hồ sơ đăng ký doanh nghiệp", en = "Applications" }
+source = "tài liệu của tỉnh"
+profile = "wso2"
+
+[[operations]]
+name = "list"
+use = "pull"
+contract = "dossier.registered"
+version = "2.0"
+verb = "GET"
+path = "/apiCSDLDKDN/danhSachHoSo"
+pull = { items = "/Data", identity = ["/MaHoSo"], subject = "/dossierCode", overlap_days = 3, span_days = SPAN }
+
+[operations.request]
+format = "query"
+dates = [
+  { from = "/window/from", writes = [{ precision = "day", form = "dd/MM/yyyy", to = "/from_date" }] },
+  { from = "/window/to", writes = [{ precision = "day", form = "dd/MM/yyyy", to = "/to_date" }] },
+]
+
+[operations.reply]
+success = [{ at = "/Status", in = ["1"] }]
+rules = [{ move = "/MaHoSo", to = "/dossierCode" }]
+"""
+
+
+@pytest.mark.parametrize(("span", "is_let"), [(5, True), (6, False)])
+async def test_a_window_over_five_days_is_refused_over_there_and_one_of_five_is_not(
+    tmp_path: Path, span: int, is_let: bool
+) -> None:
+    def change(settings: dict[str, Any]) -> None:
+        own(tmp_path, LISTED.replace("SPAN", str(span)))(settings)
+        settings["services"] = {"gia": {"account": "axis"}}
+
+    async with desk(tmp_path, change) as at:
+        at.axis.list_dossier("000.00.16.H33-261123-0001")
+        (tmp_path / "var/ngsp").mkdir(parents=True)
+        notes = Notes(tmp_path / "var/ngsp/H33.16_dms.jsonl")
+        notes.read_to("gia-list", f"{datetime.fromtimestamp(at.hands.moment - 20 * DAY, UTC):%Y-%m-%d}", 1.0)
+        if is_let:
+            assert len(await collected(at)) == 1
+        else:
+            with pytest.raises(TransientFailure):
+                await collected(at)
+
+
+INSERT = """\
+title = { vi = "Thêm danh mục", en = "Insert" }
+source = "tài liệu của tỉnh"
+profile = "wso2"
+dirty = true
+
+[[operations]]
+name = "insert"
+use = "push"
+contract = "category.updated"
+verb = "POST"
+path = "/dmdc/Category/{category}"
+path_values = { category = "/data/category" }
+request = { format = "json", rules = [{ move = "/data/code", to = "/Ma" }] }
+
+[operations.reply]
+unpack = ["loose-json"]
+errors = [{ at = "/MSG", holds = ["is duplicate"], means = "there" }]
+success = [{ at = "/MSG", in = ["Done"] }, { at = "/Count", in = ["1"] }]
+"""
+
+
+async def test_a_duplicate_told_by_words_in_broken_json_is_what_is_there_already(tmp_path: Path) -> None:
+    def change(settings: dict[str, Any]) -> None:
+        own(tmp_path, INSERT)(settings)
+
+    async with desk(tmp_path, change) as at:
+        event = an_event(type="category.updated", data={"category": "madantoc", "code": "01"})
+        for name in ("one", "two"):
+            await at.adapter.deliver(a_parcel(at.context, name, event=event))
+        assert at.axis.categories == {"madantoc": [{"Ma": "01"}]}
 
 
 def test_notes_that_were_cut_off_are_read_up_to_there_and_written_on(tmp_path: Path) -> None:
@@ -246,6 +328,21 @@ async def test_a_description_may_be_json_and_one_of_the_same_name_replaces_ours(
     async with desk(tmp_path, without) as at:
         with pytest.raises(PermanentFailure, match="no service"):
             await at.ask("enterprise.lookup", {"enterpriseCode": "0000000000"})
+
+
+async def test_elements_in_any_other_order_are_refused_over_there(tmp_path: Path) -> None:
+    changed = json.loads(json.dumps(described(BUILT_IN / "population.toml")))
+    order = changed["operations"][0]["request"]["order"]
+    order[0], order[1] = order[1], order[0]
+    change = own(tmp_path, json.dumps(changed), "population.json")
+
+    def without(settings: dict[str, Any]) -> None:
+        change(settings)
+        del settings["services"]["gia"]
+
+    async with desk(tmp_path, without) as at:
+        with pytest.raises(TransientFailure):
+            await at.ask("citizen.lookup", citizen())
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_xml_in_a_text_in_json_and_json_in_json_are_taken_off_step_by_step() -> 
         unpack(json.dumps(value).encode(), "json-in-text")
 
 
+def test_an_encoding_that_a_text_claims_for_itself_is_not_believed() -> None:
+    said = json.dumps({"m": '<?xml version="1.0" encoding="utf-16"?><a>Mẫu</a>'}).encode()
+    assert unpack(said, "json", "/m", "xml") == {"a": "Mẫu"}
+
+
 def test_only_what_strict_reading_refuses_is_dirty() -> None:
     steps = Unpacking.parse(["loose-json"], "x")
     assert steps.apply(b'{"a":1}') == ({"a": 1}, False)

@@ -295,7 +295,7 @@ class Services:
     async def _insert(self, request: web.Request) -> web.Response:
         if (no := self._stranger(request)) is not None:
             return no
-        (row,) = json.loads(await request.read())
+        row = json.loads(await request.read())
         rows = self.categories.setdefault(request.match_info["category"], [])
         first = next(iter(row))
         if any(each.get(first) == row[first] for each in rows):
