@@ -108,7 +108,7 @@ async def test_two_databases_join_by_files_and_each_has_what_the_other_and_a_thi
         applied = await asyncio.to_thread(lgsp, "-C", folder, "apply")
         assert applied.status == 0, applied.err
         url = at_a_free_port(folder)
-        county.faults.lost = catalogue.faults.lost = 1
+        county.faults.lost, catalogue.faults.lost = 1, 2
         county.faults.pages, catalogue.faults.words, county.spoilt = 2, 2, 1
         county.faults.twice = catalogue.faults.twice = catalogue.big_numbers = True
         county.soap_faults, county.refusal = ["Server", "Receiver"], [7, 3]

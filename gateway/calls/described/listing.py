@@ -93,7 +93,7 @@ class Listing:
     def _window(self, mark: Any, now: float) -> tuple[float, float]:
         part = self.part
         is_marked = isinstance(mark, int | float) and not isinstance(mark, bool)
-        since = max(0.0, (min(float(mark), now) if is_marked else now - part.first) - part.overlap)
+        since = max(0.0, (min(float(mark), now) if is_marked else now) - part.overlap)
         # A window must reach beyond the overlap, or it would stand still.
         until = now if part.longest is None else min(now, since + part.overlap + part.longest)
         return since, until

@@ -202,6 +202,10 @@ class FarSide:
         if not listing.is_due(now):
             return
         mark = await self._blocking(lambda: self._notes.mark(name))
+        if mark is None and listing.part.by == "window":
+            # The first window must not wander on with the clock while nothing of it is settled.
+            mark = now - listing.part.first
+            await self._blocking(lambda: self._notes.advance(name, mark, now))
         await listing.look(
             lambda record: self._said(self._place, listing.part.call, {**record, "values": self.parts.values}),
             mark, done, now,
