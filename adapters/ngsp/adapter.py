@@ -63,7 +63,7 @@ class Ngsp:
         for service, offer in self._asks:
             if not offer.suits(query.contract, data):
                 continue
-            if service.is_personal and not (account and data.get("dossierCode")):
+            if offer.is_personal and not (account and data.get("dossierCode")):
                 raise PermanentFailure("a question about a person needs a dossier code and an officer")
             asked = {"id": query.id, "contract": query.contract, "purpose": query.event.get("purpose")}
             said = await service.said(

@@ -31,6 +31,8 @@ class Offer:
     when: tuple[Sign, ...]
     operation: Operation
     pull: Mapping[str, Any]
+    #: About a person: nobody is asked without a dossier and an officer.
+    is_personal: bool
 
     def suits(self, contract: str, data: Any) -> bool:
         """Whether this operation is the one for such data."""
@@ -46,7 +48,6 @@ class Service:
         own: Mapping[str, Any] = settings["services"][name]
         where = f"{context.system.name}: settings.services.{name}"
         self.name = name
-        self.is_personal = bool(described.get("personal", True))
         self.values: Mapping[str, Any] = own.get("values", {})
         self.offers = _offers(name, described, own, where)
         profile = open_profile(
@@ -115,6 +116,7 @@ def _offers(name: str, described: Mapping[str, Any], own: Mapping[str, Any], whe
                 signs_in(raw.get("when", ()), f"{file}/when"),
                 made,
                 raw.get("pull", {}),
+                bool(raw.get("personal", described.get("personal", True))),
             )
         )
     if not found:

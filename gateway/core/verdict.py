@@ -104,7 +104,7 @@ class Verdicts:
     def verdict(self, status: int, value: Any) -> Kind:
         """What an answer means. A status that is no success never counts as done, whatever the body says."""
         for sign, kind in self.errors:
-            if sign.holds(status, value):
+            if sign.holds(status, value) and (kind != "done" or 200 <= status < 300):
                 return kind
         if not 200 <= status < 300:
             return _by_status(status)

@@ -55,6 +55,11 @@ def test_a_status_that_is_no_success_is_never_done_whatever_the_body_says(status
     assert verdicts.verdict(status, {"ok": True}) == kind
 
 
+def test_a_sign_of_success_among_the_errors_needs_a_good_status_too() -> None:
+    verdicts = Verdicts.parse({"success": [], "errors": [{"at": "/a", "present": True, "means": "done"}]}, "x")
+    assert [verdicts.verdict(status, {"a": 1}) for status in (200, 500)] == ["done", "again"]
+
+
 def test_an_error_may_be_told_by_status_alone_or_with_the_body() -> None:
     verdicts = Verdicts.parse({"success": [], "errors": [{"status": [404], "means": "empty"}]}, "x")
     assert verdicts.verdict(404, None) == "empty"
