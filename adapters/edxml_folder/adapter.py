@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any, Final, Literal, TypeVar
 
 from adapters.edxml_folder.folder import Item, Outbox, put
@@ -22,8 +23,10 @@ from gateway.core.documents.item import Sender, collected
 from gateway.core.documents.outgoing import Made, Outgoing
 from gateway.core.edxml.parse import Limits
 from gateway.core.faults import Misconfigured, Text, TimedOut, TransientFailure
+from gateway.core.manifest_table import LARGEST, read_table
 from gateway.core.moments import day_of
 from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
+from gateway.ports.manifests import Statement, statements_of
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = True
@@ -53,6 +56,7 @@ class EdxmlFolder:
         self._sender = Sender(context.system.name, settings.get("confidentiality") == "none", limits)
         still = float(settings.get("settle_seconds", 1))
         self._outbox = Outbox(context.folder / str(settings["outbox"]), still, largest, context.now, context.new_sink)
+        self._manifests = str(settings.get("manifests", ""))
         #: Deliveries that are being written, and the round of collecting that is under way.
         self._puts: dict[str, asyncio.Future[HandedOver]] = {}
         self._round: asyncio.Future[list[Collected | Uncollectable]] | None = None
@@ -93,6 +97,26 @@ class EdxmlFolder:
             raise TimedOut(f"the folder {self._name('outbox')} did not answer within {PATIENCE:g} s") from None
         except OSError as error:
             raise TransientFailure(f"a file in {self._name('outbox')} cannot be moved: {_told(error)}") from None
+
+    async def fetch_manifest(self, day: date) -> Sequence[Statement] | None:
+        """The table ``YYYY-MM-DD.csv`` that the agency's software keeps of a day; None where there is none (yet)."""
+        if not self._manifests:
+            return None
+        reading = self._begun(lambda: self._read_manifest(day))
+        try:
+            content = await _within_patience(reading)
+        except TimeoutError:
+            raise TimedOut(f"the folder {self._name('manifests')} did not answer within {PATIENCE:g} s") from None
+        except OSError as error:
+            raise TransientFailure(f"the folder {self._name('manifests')} cannot be read: {_told(error)}") from None
+        return None if content is None else statements_of(read_table(content), "received")
+
+    def _read_manifest(self, day: date) -> bytes | None:
+        file = self._context.folder / self._manifests / f"{day.isoformat()}.csv"
+        if not file.is_file() or file.is_symlink():
+            return None
+        with file.open("rb") as opened:
+            return opened.read(LARGEST + 1)
 
     async def close(self) -> None:
         """Let the threads go; one that hangs in a dead network folder is not waited for."""

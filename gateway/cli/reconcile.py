@@ -179,7 +179,7 @@ def compare(place: Place, file: Path, system: str, day: date, sent: bool) -> int
     """
     from gateway.api.manifests import judged_members
     from gateway.core.manifest_table import read_table
-    from gateway.relay.reconcile import statements_of
+    from gateway.ports.manifests import statements_of
 
     direction: Direction = "sent" if sent else "received"
     said = statements_of(read_table(file.read_bytes(), direction), direction)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 from gateway.core.delivery import Delivery
+from gateway.core.manifest_table import Row
 from gateway.core.reconciliation import Direction, Form, Gap, Kind, Line, Section, Side, Summary
 from gateway.ports.records import AuditRow
 
@@ -198,3 +199,16 @@ class Stating(Protocol):
 
         Raises as ``deliver`` does.
         """
+
+
+def statements_of(rows: Iterable[Row], direction: Direction) -> list[Statement]:
+    """What a table says, by direction and contract; ids alone where any digest is missing. An empty one: nothing."""
+    found: dict[tuple[Direction, str], list[Line]] = {}
+    for row in rows:
+        found.setdefault((row.direction, row.contract), []).append(Line(row.id, row.digest))
+    if not found:
+        return [Statement(direction, "", (), "ids")]
+    return [
+        Statement(way, contract, lines, "digests" if all(line.digest for line in lines) else "ids")
+        for (way, contract), lines in sorted(found.items())
+    ]

@@ -98,7 +98,7 @@ class Differences:
         for id_ in await self.manifests.elsewhere(section, "bus", list(found.theirs)):
             del found.theirs[id_]
         for id_ in list(found.theirs):
-            record = await self._known(id_)
+            record = await self.known(id_)
             if record is not None and _has_part(record, section):
                 del found.theirs[id_]
                 found.ours.pop(record.key, None)
@@ -113,7 +113,7 @@ class Differences:
         following = section.day + timedelta(days=1)
         return not await self.manifests.summaries(following, system=section.system, side="system")
 
-    async def _known(self, id_: str) -> Record | None:
+    async def known(self, id_: str) -> Record | None:
         """The message that a system means: by its id, a translation's or a delivery's."""
         record = await self.ledger.find(id_)
         if record is None and (delivery := await self.ledger.delivery(id_)) is not None:

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.core.delivery import Delivery, second
 from gateway.core.faults import IllegalStep, Rejected, Text, Violation
 from gateway.core.reconciliation import Gap
-from gateway.core.replay import REASONS, Candidate, Plan, why_not
+from gateway.core.replay import OVER, REASONS, Candidate, Plan, why_not
 from gateway.ports import AuditRow, Clock, Ledger
 from gateway.ports.failures import Sought
 from gateway.ports.manifests import Manifests
@@ -55,6 +55,7 @@ class ReplayMissing:
         wanted = None if ids is None else {each.lower() for each in ids}
         now, known = self.clock.now(), self.operations.directory()
         gaps, deliveries, left_out = [], [], Counter[str]()
+        phases: dict[str, bool] = {}
         for gap in found:
             if contract not in {None, gap.section.contract} or (wanted is not None and gap.id not in wanted):
                 continue
@@ -67,12 +68,23 @@ class ReplayMissing:
             has_body = await self.ledger.envelope(again.message) is not None
             candidate = Candidate(again.id, 0, again.recipient, again.state, again.expires, has_body)
             reason = why_not("replay", candidate, is_known=known.system(again.recipient) is not None, now=now)
+            if reason is None and await self._is_being_done(gap.operation, phases):
+                reason = "on-its-way"
             if reason is None:
                 gaps.append(gap)
                 deliveries.append(again)
             else:
                 left_out[reason] += 1
         return Missing(day, system, tuple(gaps), tuple(deliveries), dict(left_out))
+
+    async def _is_being_done(self, operation: str | None, known: dict[str, bool]) -> bool:
+        """Whether an operation that was begun for it goes on."""
+        if operation is None:
+            return False
+        if operation not in known:
+            found = await self.operations.replays.find(operation)
+            known[operation] = found is not None and found.phase not in OVER
+        return known[operation]
 
     async def do(self, seen: Missing, *, reason: str, author: str, plan: Plan | None = None) -> Operation:
         """Begin an operation that brings exactly these; done twice it brings them once.

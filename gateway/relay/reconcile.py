@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
@@ -14,11 +14,10 @@ import structlog
 from gateway.core.calendar import Calendar
 from gateway.core.directory import Directory, System
 from gateway.core.faults import Rejected, Text, Violation
-from gateway.core.manifest_table import Row
 from gateway.core.moments import day_of
 from gateway.core.reconciliation import (
+    DIRECTIONS,
     WHOLE_PART,
-    Direction,
     Form,
     Gap,
     Line,
@@ -31,7 +30,7 @@ from gateway.core.reconciliation import (
 )
 from gateway.ports import Adapter, AuditRow, Clock
 from gateway.ports.manifests import Manifests, Statement
-from gateway.relay.differences import FOUND, Differences
+from gateway.relay.differences import FOUND, MOST, Differences
 from gateway.relay.gather import PAGE, Gather
 from gateway.telemetry import MANIFEST_GAPS
 
@@ -154,12 +153,17 @@ class Reconcile:
             raise _refused("day", f"chỉ nhận {KEPT} ngày gần đây", f"only the last {KEPT} days are taken")
         placed = [each for one in said for each in await self._placed(system, day, one)]
         made = [await self._kept(Section(day, system, each.direction, each.contract), each) for each in placed]
-        if is_all:
+        # A table without contracts speaks of a whole direction.
+        whole = set(DIRECTIONS) if is_all else {each.direction for each in said if not each.contract}
+        if whole:
             spoken = {each.section for each in made}
-            for section in await self._ours(day, system):
-                if section not in spoken:
-                    nothing = Statement(section.direction, section.contract, ())
-                    made.append(await self._kept(section, nothing))
+            before = [each.section for each in await self.manifests.summaries(day, system=system, side="system")]
+            unspoken = sorted({*await self._ours(day, system), *before} - spoken)
+            made += [
+                await self._kept(section, Statement(section.direction, section.contract, ()))
+                for section in unspoken
+                if section.direction in whole
+            ]
         return made
 
     async def _kept(self, section: Section, said: Statement) -> Summary:
@@ -201,8 +205,12 @@ class Reconcile:
             if section.direction == said.direction:
                 placed[section.contract] = []
                 async for line in self.gather.lines(section, "bus"):
-                    if line.id in wanted:
-                        placed[section.contract].append(wanted.pop(line.id))
+                    # Old software knows a message by the name of its file or its delivery.
+                    for name in {line.id, line.delivery} & wanted.keys():
+                        placed[section.contract].append(wanted.pop(name)._replace(id=line.id))
+        for id_ in list(wanted)[:MOST]:
+            if (record := await self.differences.known(id_)) is not None:
+                placed.setdefault(record.type, []).append(wanted.pop(id_)._replace(id=record.key))
         if wanted:
             placed["?"] = list(wanted.values())
         return [replace(said, contract=contract, lines=lines) for contract, lines in placed.items()]
@@ -274,19 +282,6 @@ class Reconcile:
 
 #: Gaps that the gauge counts to.
 FIGURES: Final = 10_000
-
-
-def statements_of(rows: Iterable[Row], direction: Direction) -> list[Statement]:
-    """What a table says, by direction and contract; ids alone where any digest is missing. An empty one: nothing."""
-    found: dict[tuple[Direction, str], list[Line]] = {}
-    for row in rows:
-        found.setdefault((row.direction, row.contract), []).append(Line(row.id, row.digest))
-    if not found:
-        return [Statement(direction, "", (), "ids")]
-    return [
-        Statement(way, contract, lines, "digests" if all(line.digest for line in lines) else "ids")
-        for (way, contract), lines in sorted(found.items())
-    ]
 
 
 def _refused(name: str, vi: str, en: str) -> Rejected:
