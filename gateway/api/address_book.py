@@ -1,4 +1,4 @@
-"""GET /v1/agencies: whom the bus knows, and what the caller may send to them today."""
+"""GET /v1/agencies: whom the bus knows, and what the caller may send to them and ask of them today."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway.api.doors import DOORS, Operator
 from gateway.api.identity import caller_of
 from gateway.api.problems import bad_request
 from gateway.core.address_book import AddressBook, Sendable, Sender
+from gateway.core.askable import Askable, askable
 from gateway.core.directory import Agency, Directory
 from gateway.core.faults import Text, Violation
 from gateway.core.moments import day_of
@@ -51,6 +52,12 @@ async def agencies(request: web.Request) -> web.Response:
     if not isinstance(caller, Operator):
         sender = Sender.of(caller.agency, book.directory, doors.catalog(), day_of(doors.clock.now()))
     members: dict[str, Any] = {"agencies": [_entry(each, sender) for each in found]}
+    if not isinstance(caller, Operator):
+        day, catalog = day_of(doors.clock.now()), doors.catalog()
+        for told, each in zip(members["agencies"], found, strict=True):
+            may_ask = askable(caller.agency, each, book.directory, catalog, day)
+            if may_ask:
+                told["may_ask"] = [_askable(one) for one in may_ask]
     if has_more:
         members["next"] = found[-1].code
     return json_answer(members)
@@ -83,6 +90,18 @@ def _sendable(each: Sendable) -> dict[str, Any]:
         "agreements": list(each.agreements),
         "purposes": list(each.purposes),
         "needs_purpose": each.needs_purpose,
+    }
+
+
+def _askable(each: Askable) -> dict[str, Any]:
+    return {
+        "contract": each.contract,
+        "version": each.version,
+        "answer": each.answer,
+        "provider": each.provider,
+        "agreements": list(each.agreements),
+        "purposes": list(each.purposes),
+        "fields": None if each.fields is None else list(each.fields),
     }
 
 

@@ -11,6 +11,7 @@ from gateway.api.asked import page_of
 from gateway.api.body import json_answer
 from gateway.api.doors import DOORS
 from gateway.api.identity import system_of
+from gateway.core.agency import Provision
 from gateway.core.agreement import Agreement, Subscription
 from gateway.core.directory import Certificate, Directory
 from gateway.core.moments import day_of, format_moment
@@ -42,6 +43,7 @@ async def me(request: web.Request) -> web.Response:
             **({"door": door_of(system, doors.public_url)} if has_door else {}),
             "certificates": [_certificate(each, now) for each in system.certificates],
             "subscriptions": [_subscription(each) for _, each in sorted(system.subscriptions.items())],
+            "provides": [_provision(each) for each in system.provides],
             "agreements": _agreements(agency.code, directory, now),
         }
     )
@@ -81,6 +83,10 @@ def _subscription(each: Subscription) -> dict[str, Any]:
         "filter": {"source": list(each.sources) or ["*"], "subject": list(each.subjects) or ["*"]},
         "retry": retry,
     }
+
+
+def _provision(each: Provision) -> dict[str, str]:
+    return {"contract": each.contract, "version": each.version, "by": "url" if each.url else "adapter"}
 
 
 def _agreements(code: str, directory: Directory, now: float) -> list[dict[str, Any]]:

@@ -12,7 +12,16 @@ from typing import Any
 import click
 
 from gateway.cli.frame import Misuse, Place, examples, json_option
-from gateway.cli.messages import as_option, cert_option, data_of, key_option, signer_of, told, url_option
+from gateway.cli.messages import (
+    as_option,
+    cert_option,
+    data_of,
+    key_option,
+    schema_of,
+    signer_of,
+    tell_refusal,
+    url_option,
+)
 from gateway.core.faults import Text
 from gateway.core.masking import masked
 
@@ -71,7 +80,7 @@ def ask(place: Place, *, file: Any, system: str, to: str, contract: str, purpose
     try:
         answer = asyncio.run(work())
     except Refused as refused:
-        return told(place, refused)
+        return tell_refusal(place, refused)
     _show(place, _spoken(answer), is_whole=show)
     return None
 
@@ -89,22 +98,13 @@ def _spoken(answer: bytes) -> dict[str, Any]:
 
 def _show(place: Place, said: dict[str, Any], *, is_whole: bool) -> None:
     data = said.get("data")
-    shown = data if is_whole else masked(_schema_of(str(said.get("dataschema", ""))), data)
+    shown = data if is_whole else masked(schema_of(str(said.get("dataschema", ""))), data)
     given = {name: value for name, value in said.items() if name not in {"data", "subject"} or is_whole}
     place.give({**given, "data": shown})
     origin = said.get("originsource") or said.get("source")
     place.say(f"{origin} trả lời ({said.get('type')}):", f"{origin} answers ({said.get('type')}):")
     if not place.as_json:
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
-
-
-def _schema_of(dataschema: str) -> dict[str, Any]:
-    """The schema of an answer; an empty one, under which all is personal, where this machine does not know it."""
-    from gateway import compose
-
-    name, _, label = dataschema.removeprefix("urn:lgsp:contract:").rpartition(":")
-    version = compose.built_in_catalog().find(name, label)
-    return {} if version is None else dict(version.schema)
 
 
 def _not_understood() -> Misuse:

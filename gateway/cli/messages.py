@@ -97,7 +97,7 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
     try:
         answer = asyncio.run(work())
     except Refused as refused:
-        return told(place, refused)
+        return tell_refusal(place, refused)
     recipients = answer.get("recipients", [])
     place.give(answer)
     place.say(
@@ -120,12 +120,14 @@ def send(place: Place, *, file: Any, system: str, to: tuple[str, ...], contract:
 @click.option("--visibility", type=click.FloatRange(1, 3600), default=30, show_default=True,
               help="Giữ bao nhiêu giây. Lease for so many seconds.")  # fmt: skip
 @click.option("--take", is_flag=True, help="Xác nhận đã nhận ngay. Settle them as taken.")
+@click.option("--show", is_flag=True,
+              help="Hiện cả dữ liệu cá nhân (--json luôn đủ). Show what is personal.")  # fmt: skip
 @key_option
 @cert_option
 @url_option
 @json_option
 @click.pass_obj
-def inbox(place: Place, *, system: str, most: int, wait: float, visibility: float, take: bool,
+def inbox(place: Place, *, system: str, most: int, wait: float, visibility: float, take: bool, show: bool,
           key: Path | None, cert: Path | None, url: str | None) -> int | None:  # fmt: skip
     """Lấy thông điệp đang chờ của một hệ thống. Lease what waits for a system."""
     from gateway.client.bus import Bus, Refused
@@ -138,7 +140,7 @@ def inbox(place: Place, *, system: str, most: int, wait: float, visibility: floa
             leased = await bus.lease(token, most=most, wait=wait, visibility=visibility)
             if leased:
                 # shown before they are settled: what could not be shown is not taken
-                _show(place, leased)
+                _show(place, leased, is_whole=show)
             if take and leased:
                 await bus.settle(token, taken=[each["delivery"] for each in leased])
             return leased
@@ -146,7 +148,7 @@ def inbox(place: Place, *, system: str, most: int, wait: float, visibility: floa
     try:
         leased = asyncio.run(work())
     except Refused as refused:
-        return told(place, refused)
+        return tell_refusal(place, refused)
     if not leased:
         place.say("Không có thông điệp nào đang chờ.", "Nothing waits.")
     elif take:
@@ -186,7 +188,7 @@ def status(place: Place, *, id_: str, system: str | None, key: Path | None, cert
         else:
             message = asyncio.run(asked(signer_of(place, system, key, cert), system))
     except Refused as refused:
-        return told(place, refused)
+        return tell_refusal(place, refused)
     place.give(message)
     if not place.as_json:
         for line in told(message, place.language or "vi"):
@@ -229,9 +231,10 @@ def _subject(data: Any, file: str) -> str:
     return named if isinstance(named, str) and 0 < len(named) <= 256 else Path(file).stem
 
 
-def _show(place: Place, leased: list[dict[str, Any]]) -> None:
+def _show(place: Place, leased: list[dict[str, Any]], *, is_whole: bool) -> None:
     from gateway.core.envelope import parse_event
     from gateway.core.jws import split
+    from gateway.core.masking import masked
 
     for each in leased:
         event = parse_event(split(each["envelope"].encode()).payload)
@@ -241,10 +244,20 @@ def _show(place: Place, leased: list[dict[str, Any]]) -> None:
             f"{each['delivery']}  try {each['attempt']}  {event['type']}  from {event['source']}  {event['subject']}",
         )
         if not place.as_json:
-            click.echo(json.dumps(event["data"], ensure_ascii=False, indent=2))
+            data = event["data"] if is_whole else masked(schema_of(str(event["dataschema"])), event["data"])
+            click.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
-def told(place: Place, refused: Refused) -> int:
+def schema_of(dataschema: str) -> dict[str, Any]:
+    """The schema of data to be shown; where this machine does not know it an empty one, under which all is masked."""
+    from gateway import compose
+
+    name, _, label = dataschema.removeprefix("urn:lgsp:contract:").rpartition(":")
+    version = compose.built_in_catalog().find(name, label)
+    return {} if version is None else dict(version.schema)
+
+
+def tell_refusal(place: Place, refused: Refused) -> int:
     """What the bus refused, for people on stderr; the problem itself for programs."""
     problem = refused.problem
     title = PROBLEMS.get(refused.name, Text(f"Trục từ chối ({refused})", f"The bus refused ({refused})"))

@@ -51,6 +51,8 @@ class Agreement:
     valid_until: date
     #: Answer contract -> JSON pointers that may be given out; a contract not named here gives all.
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: For how many seconds an answer to a query may be given again out of memory; 0 for never.
+    cache: float = 0.0
 
     def covers(self, contract: str, day: date) -> bool:
         """Whether it speaks of ``contract`` and is in force on ``day`` (first and last day included)."""

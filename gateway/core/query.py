@@ -55,6 +55,8 @@ class Question:
     agreements: tuple[str, ...]
     #: ``sha-256:HEX`` of the envelope.
     digest: str
+    #: For how many seconds its answer may be given again out of memory: what all of the agreements allow.
+    cache: float = 0.0
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ def question(
             "Chưa có thoả thuận còn hiệu lực cho phép truy vấn này đúng mục đích. Bên hỏi liên hệ đơn vị vận hành trục",
             "No agreement in force allows this query for this purpose. The asker must ask the operator of the bus",
         )  # fmt: skip
-    fields = _wanted(event, _given(agreements, answer.name))
+    fields = _wanted(event, given_by(agreements, answer.name))
     systems = (system,) if system is not None else agency.systems
     provider = next((found for each in systems if (found := _provider(each, event)) is not None), None)
     if provider is None:
@@ -151,7 +153,8 @@ def question(
             "Nobody there answers this query. The asker must ask the provider to register it",
         )  # fmt: skip
     ids = tuple(sorted(each.id for each in agreements))
-    return Question(event, source, contract, answer, provider, fields, ids, digest)
+    cache = min(each.cache for each in agreements)
+    return Question(event, source, contract, answer, provider, fields, ids, digest, cache)
 
 
 def cut(data: Any, fields: Fields) -> Any:
@@ -192,7 +195,7 @@ def _agreements(
     return tuple(each for each in found if event.purpose is not None and each.purpose == event.purpose)
 
 
-def _given(agreements: Iterable[Agreement], answer: str) -> Fields:
+def given_by(agreements: Iterable[Agreement], answer: str) -> Fields:
     """What these agreements give of an answer, together; one that names no members gives all."""
     pointers: set[tuple[str, ...]] = set()
     for each in agreements:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -34,6 +34,7 @@ from gateway.core.query import Question, cut, mark_of, newest
 from gateway.ports import AuditRow, Clock, Ledger
 from gateway.ports.queries import Asking, Outcome, QueryLog
 from gateway.relay.accept import derived_uuid
+from gateway.relay.answers import Answers, Held
 from gateway.relay.turnstile import Turnstile
 from gateway.telemetry import QUERIES
 
@@ -83,6 +84,7 @@ class Queries:
     ask: Ask
     clock: Clock
     turnstile: Turnstile
+    answers: Answers = field(default_factory=Answers)
 
     async def answer(self, raw: bytes, caller: System, *, timeout: float = USUAL) -> bytes:
         """The answer's envelope. Raises the Fault for which there is none; every one of a known signer is audited."""
@@ -109,14 +111,22 @@ class Queries:
             raise await self._refused(question.source, question.event, _taken(question.event.id), now)
         outcome: Outcome = "failed"
         sealed: bytes | None = None
+        held = self.answers.find(question, now)
         try:
+            if held is not None:
+                sealed, outcome = self._sealed(question, held), "answered"
+                return sealed
             async with asyncio.timeout(seconds):
                 reply = await self.ask(question, raw, seconds)
             if reply.envelope is None and reply.data is None:
                 outcome = "empty"
                 raise _no_record()
             given = self._checked(question, reply)
-            sealed = self._sealed(question, given)
+            held_now = Held(cut(given.data, question.fields), given.version, given.digest)
+            is_whole = given.envelope is not None and held_now.data == given.data
+            # The provider's own bytes where nothing had to be cut.
+            sealed = given.envelope if is_whole and given.envelope else self._sealed(question, held_now)
+            self.answers.keep(question, held_now, self.clock.now())
             outcome = "answered"
         except TimeoutError:
             raise _unavailable(Unanswered) from None
@@ -125,10 +135,10 @@ class Queries:
             kind = Unanswered if isinstance(failure, TimedOut) else Unavailable
             raise _unavailable(kind, failure.retry_after) from None
         finally:
-            await self._end(asking, outcome, sealed)
+            await self._end(asking, outcome, sealed, is_cached=held is not None)
         return sealed
 
-    async def _end(self, asking: Asking, outcome: Outcome, sealed: bytes | None) -> None:
+    async def _end(self, asking: Asking, outcome: Outcome, sealed: bytes | None, *, is_cached: bool) -> None:
         """Note the end before anybody hears of it; also where the asker has left meanwhile."""
         at = self.clock.now()
         answer = None if sealed is None else digest_of(sealed)
@@ -136,7 +146,7 @@ class Queries:
             "id": asking.key, "contract": f"{asking.contract}/{asking.version}", "provider": asking.provider,
             "purpose": asking.purpose, "digest": asking.digest, "mark": asking.mark, "outcome": outcome,
             "agreements": list(asking.agreements), "answer": answer, "officer": asking.officer,
-            "dossier": asking.dossier,
+            "dossier": asking.dossier, "cached": is_cached,
         }  # fmt: skip
         audit = AuditRow(at, asking.source, f"query.{outcome}", {k: v for k, v in details.items() if v})
         await asyncio.shield(self.log.end(asking.key, outcome, at=at, answer=answer, audit=audit))
@@ -199,18 +209,15 @@ class Queries:
         # One that names the query as its cause alone is sealed again, with what binds it.
         return Given(said.data, said.version, envelope if is_bound else None, digest_of(envelope))
 
-    def _sealed(self, question: Question, given: Given) -> bytes:
-        """The provider's own bytes where nothing had to be cut, else what may be given out, sealed by the gateway."""
-        data = cut(given.data, question.fields)
-        if given.envelope is not None and data == given.data:
-            return given.envelope
+    def _sealed(self, question: Question, held: Held) -> bytes:
+        """What may be given out, sealed by the gateway for this very query."""
         event, now = question.event, self.clock.now()
         members: dict[str, Any] = {
             "specversion": "1.0",
-            "id": derived_uuid("answer", event.key, given.digest, f"{now}"),
+            "id": derived_uuid("answer", event.key, held.digest, f"{now}"),
             "source": self.directory().gateway,
             "type": question.answer.name,
-            "dataschema": f"urn:lgsp:contract:{question.answer.name}:{given.version}",
+            "dataschema": f"urn:lgsp:contract:{question.answer.name}:{held.version}",
             "subject": event.subject,
             "time": format_moment(now),
             "datacontenttype": "application/json",
@@ -220,8 +227,8 @@ class Queries:
             "queryid": event.id,
             "querydigest": question.digest,
             "originsource": question.provider.system.name,
-            "origindigest": given.digest,
-            "data": data,
+            "origindigest": held.digest,
+            "data": held.data,
         }
         if event.correlationid is not None:
             members["correlationid"] = event.correlationid

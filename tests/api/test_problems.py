@@ -70,7 +70,7 @@ async def test_an_inbox_is_forbidden_to_a_system_that_is_pushed_to(hall: Hall) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/you", "/v1/log/head", "/v1/queries", "/v1/messages/", "/../etc/passwd"]
+    "path", ["/", "/v1", "/v1/you", "/v1/log/head", "/v1/queries/1", "/v1/messages/", "/../etc/passwd"]
 )
 async def test_a_door_that_does_not_exist_is_not_found(hall: Hall, path: str) -> None:
     (await hall.get(path)).problem("not-found", 404)

@@ -133,3 +133,17 @@ async def test_a_query_is_no_message_and_a_message_no_query(office: Hall) -> Non
         "POST", "/v1/queries", token=await office.token(ASKER), data=office.town.envelope(), headers=SEALED
     )
     answer.problem("unknown-contract", 422)
+
+
+async def test_a_system_is_told_what_it_answers_and_what_it_may_ask_of_whom(office: Hall) -> None:
+    me = await office.ask("GET", "/v1/me", token=await office.token(PROVIDER))
+    assert me.json["provides"] == [{"contract": "citizen.lookup", "version": "1.0", "by": "url"}]
+    book = await office.ask("GET", "/v1/agencies", token=await office.token(ASKER))
+    may_ask = {each["code"]: each["may_ask"] for each in book.json["agencies"] if "may_ask" in each}
+    assert may_ask.pop("H33.16") == [
+        {"contract": "citizen.lookup", "version": "1.0", "answer": "citizen.found", "provider": PROVIDER,
+         "agreements": ["DC"], "purposes": ["giai-quyet-tthc"], "fields": None}
+    ]  # fmt: skip
+    assert may_ask == {}
+    told = await office.ask("GET", "/v1/agencies", token=OPERATOR)
+    assert all("may_ask" not in each for each in told.json["agencies"])

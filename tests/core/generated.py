@@ -71,34 +71,63 @@ def _text(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
     if "pattern" in node:
         known = _PATTERNS.get(node["pattern"])
         fitting = st.from_regex(node["pattern"], alphabet=st.characters(codec="utf-8", exclude_characters="\n"))
-        return fitting.filter(lambda text: least <= len(text) <= most) if known is None else known
+        # In Python "$" fits before a last line end too, whatever the alphabet.
+        fitting = fitting.filter(lambda text: least <= len(text) <= most and not text.endswith("\n"))
+        return fitting if known is None else known
     longest = st.sampled_from(["x", "/", "ệ/"]).map(lambda sign: (sign * most)[:most])
     return _LETTERS.filter(lambda text: least <= len(text) <= most) | longest
 
 
 def _array(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
-    return st.lists(_node(root, node["items"], strangers), max_size=3)
+    return st.lists(_node(root, node["items"], strangers), min_size=node.get("minItems", 0), max_size=3)
 
 
 def _object(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[str, ...]) -> st.SearchStrategy[Any]:
-    if isinstance(node.get("additionalProperties"), Mapping):
+    anything = node.get("additionalProperties")
+    if isinstance(anything, Mapping) and isinstance(anything.get("type"), list):
+        return st.dictionaries(st.text("ab/~", max_size=3), st.none() | st.booleans() | st.text("ab"), max_size=3)
+    if isinstance(anything, Mapping):
         inner = st.dictionaries(st.text("ab", max_size=2), JSON, max_size=2)
         return st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=2)
-    members = {name: _node(root, each, strangers) for name, each in node["properties"].items()}
-    required = set(node.get("required", ()))
-    known = st.fixed_dictionaries(
-        {name: each for name, each in members.items() if name in required},
-        optional={name: each for name, each in members.items() if name not in required},
-    ).filter(lambda found: len(found) >= node.get("minProperties", 0) and _has_one_way(found, node))
-    if node.get("additionalProperties") is False:
+    members = {name: _node(root, each, strangers) for name, each in node.get("properties", {}).items()}
+    known = st.one_of([_known(members, node, *way) for way in _ways(node)])
+    if anything is False:
         return known
     names = st.sampled_from([name for name in (*strangers, "x-khác", "a/b~c") if name not in members])
     unknown = st.dictionaries(names, JSON, max_size=2)
     return st.tuples(unknown, known).map(lambda both: {**both[0], **both[1]})
 
 
-def _has_one_way(found: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
-    return "anyOf" not in node or any(set(way["required"]) <= set(found) for way in node["anyOf"])
+def _known(
+    members: Mapping[str, Any], node: Mapping[str, Any], fixed: Mapping[str, Any], needed: set[str]
+) -> st.SearchStrategy[Any]:
+    """Members that the schema names, in one of the ways that it allows."""
+    required = set(node.get("required", ())) | needed
+    drawn = {**members, **{name: st.just(value) for name, value in fixed.items()}}
+    return st.fixed_dictionaries(
+        {name: each for name, each in drawn.items() if name in required},
+        optional={name: each for name, each in drawn.items() if name not in required},
+    ).filter(lambda found: len(found) >= node.get("minProperties", 0) and _is_whole(found, node))
+
+
+def _is_whole(found: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
+    """Whether there is what one member's value demands."""
+    if "if" not in node:
+        return True
+    asked = {name: each.get("const") for name, each in node["if"]["properties"].items()}
+    is_so = all(found.get(name) == value for name, value in asked.items())
+    return not is_so or set(node["then"].get("required", ())) <= set(found)
+
+
+def _ways(node: Mapping[str, Any]) -> list[tuple[dict[str, Any], set[str]]]:
+    """How an object may be whole: members of a certain value, and members that there must be then."""
+    if "anyOf" in node:
+        return [({}, set(way["required"])) for way in node["anyOf"]]
+    ways: list[tuple[dict[str, Any], set[str]]] = []
+    for clause in node.get("allOf", ()):
+        fixed = {name: each["const"] for name, each in clause["if"]["properties"].items()}
+        ways += [(fixed, set(then["required"])) for then in clause["then"].get("anyOf", [clause["then"]])]
+    return ways or [({}, set())]
 
 
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
