@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from adapters.ngsp.description import BUILT_IN, descriptions
 from adapters.ngsp.pulling import Pulling
-from adapters.ngsp.service import Service, offers_for
+from adapters.ngsp.service import Service, judged, offers_for
 from gateway.calls.address import check_url
 from gateway.calls.asking import accepted
 from gateway.core.brought import Bringer
@@ -33,21 +34,8 @@ class Ngsp:
     def __init__(self, context: AdapterContext) -> None:
         """``context.settings`` have passed the schema beside this file; raises Misconfigured."""
         settings = context.settings
-        check_url(str(settings["url"]), f"{context.system.name}: settings.url")
-        own = settings.get("services_folder")
-        folders = [BUILT_IN] if own is None else [BUILT_IN, context.folder / str(own)]
-        known = descriptions(folders)
-        names = list(settings["services"])
-        if missing := [name for name in names if name not in known]:
-            raise Misconfigured(
-                f"{context.system.name}: settings.services.{missing[0]}",
-                Text(f"Không có mô tả dịch vụ {missing[0]}", f"There is no description of a service {missing[0]}"),
-                Text(
-                    f"Thêm tệp {missing[0]}.toml vào services_folder, hoặc chọn trong: {', '.join(sorted(known))}.",
-                    f"Add a file {missing[0]}.toml to services_folder, or choose among: {', '.join(sorted(known))}.",
-                ),
-            )
-        self._services = [Service(name, known[name], context) for name in names]
+        known = _described(settings, context.folder, f"{context.system.name}: settings")
+        self._services = [Service(name, said, context) for name, said in known.items()]
         self._asks = offers_for(self._services, "ask")
         self._pushes = offers_for(self._services, "push")
         bringer = Bringer.of(_TONGUE, context.system.name, settings)
@@ -98,6 +86,30 @@ class Ngsp:
     async def close(self) -> None:
         """Let go."""
         await asyncio.gather(*(service.close() for service in self._services))
+
+
+def check(settings: Mapping[str, Any], folder: Path) -> None:
+    """Whether settings and descriptions can work together; raises Misconfigured naming file and key, or the setting."""
+    for name, said in _described(settings, folder, "settings").items():
+        judged(name, said, settings, "settings")
+
+
+def _described(settings: Mapping[str, Any], folder: Path, where: str) -> dict[str, Mapping[str, Any]]:
+    """The descriptions of the services in use; raises Misconfigured."""
+    check_url(str(settings["url"]), f"{where}.url")
+    own = settings.get("services_folder")
+    known = descriptions([BUILT_IN] if own is None else [BUILT_IN, folder / str(own)])
+    for name in settings["services"]:
+        if name not in known:
+            raise Misconfigured(
+                f"{where}.services.{name}",
+                Text(f"Không có mô tả dịch vụ {name}", f"There is no description of a service {name}"),
+                Text(
+                    f"Thêm tệp {name}.toml vào services_folder, hoặc chọn trong: {', '.join(sorted(known))}.",
+                    f"Add a file {name}.toml to services_folder, or choose among: {', '.join(sorted(known))}.",
+                ),
+            )
+    return {name: known[name] for name in settings["services"]}
 
 
 def open_adapter(context: AdapterContext) -> Ngsp:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from gateway.calls.address import check_url
 from gateway.calls.asking import Place, Said
 from gateway.calls.caller import Caller
-from gateway.calls.profiles import open_profile
+from gateway.calls.profiles import check_account, open_profile
 from gateway.core.faults import Misconfigured, Text
 from gateway.core.operation import Operation
 from gateway.core.verdict import Sign, signs_in
@@ -46,18 +46,18 @@ class Service:
         """``described`` passed its schema; raises Misconfigured naming the file, or the settings."""
         settings = context.settings
         own: Mapping[str, Any] = settings["services"][name]
-        where = f"{context.system.name}: settings.services.{name}"
+        where = f"{context.system.name}: settings"
         self.name = name
         self.values: Mapping[str, Any] = own.get("values", {})
-        self.offers = _offers(name, described, own, where)
+        self.offers, account = judged(name, described, settings, where)
         profile = open_profile(
-            _account(name, described, settings, own, where),
+            account,
             read_secret=context.read_secret,
             now=context.now,
             caller_of=_calling(context, float(own.get("timeout", settings.get("timeout", 15)))),
-            where=f"{context.system.name}: settings.accounts.{own.get('account', name)}",
+            where=f"{where}.accounts.{own.get('account', name)}",
         )
-        url = check_url(str(own.get("url", settings["url"])), f"{where}.url")
+        url = str(own.get("url", settings["url"]))
         caller = _calling(context, float(own.get("timeout", settings.get("timeout", 15))))(url)
         fields = {str(key): str(value) for key, value in own.get("fields", {}).items()}
         self._place = Place(caller, profile, context.now, fields)
@@ -74,6 +74,20 @@ class Service:
         """Close the kept connections."""
         await self._place.caller.close()
         await self._place.profile.close()
+
+
+def judged(
+    name: str, described: Mapping[str, Any], settings: Mapping[str, Any], where: str
+) -> tuple[tuple[Offer, ...], Mapping[str, Any]]:
+    """The operations of a service and its account; raises Misconfigured naming the description's key or the setting.
+
+    ``described`` has passed its schema; ``where`` names the settings.
+    """
+    own: Mapping[str, Any] = settings["services"][name]
+    check_url(str(own.get("url", settings["url"])), f"{where}.services.{name}.url")
+    account = _account(name, described, settings, own, f"{where}.services.{name}")
+    check_account(account, f"{where}.accounts.{own.get('account', name)}")
+    return _offers(name, described, own, f"{where}.services.{name}"), account
 
 
 def _offers(name: str, described: Mapping[str, Any], own: Mapping[str, Any], where: str) -> tuple[Offer, ...]:

@@ -309,6 +309,18 @@ def open_profile(
 
     Raises Misconfigured naming ``where`` for an account that is not told wholly.
     """
+    check_account(account, where)
+    kind = str(account.get("profile", "none"))
+    url = account.get("url")
+    ways = _Ways({**account, "profile": kind}, read_secret, now, None if url is None else caller_of(str(url)))
+    if kind in {"none", "basic", "apikey", "acceptkey", "bodykey"}:
+        return Fixed(ways)
+    refresh = account.get("refresh_url")
+    return Renewed(ways, None if refresh is None else caller_of(str(refresh)))
+
+
+def check_account(account: Mapping[str, Any], where: str) -> None:
+    """Raises Misconfigured naming ``where`` for an account that is not told wholly."""
     kind = str(account.get("profile", "none"))
     missing = [name for name in PROFILES.get(kind, ("profile",)) if not account.get(name)]
     if bool(account.get("refresh_url")) != bool(account.get("refresh_body")):
@@ -319,12 +331,6 @@ def open_profile(
             Text(f"Thiếu {', '.join(missing)}", f"{', '.join(missing)} missing"),
             Text(f"Tài khoản kiểu {kind} cần các mục này.", f"An account of the profile {kind} needs them."),
         )
-    url = account.get("url")
-    ways = _Ways({**account, "profile": kind}, read_secret, now, None if url is None else caller_of(str(url)))
-    if kind in {"none", "basic", "apikey", "acceptkey", "bodykey"}:
-        return Fixed(ways)
-    refresh = account.get("refresh_url")
-    return Renewed(ways, None if refresh is None else caller_of(str(refresh)))
 
 
 def _jwt(said: Mapping[str, Any]) -> dict[str, str]:

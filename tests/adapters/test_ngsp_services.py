@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from adapters.ngsp.adapter import check
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, TransientFailure
 from tests.adapters.ngsp_desk import Desk, desk
 
@@ -226,8 +228,16 @@ async def test_a_mistake_in_the_settings_is_named_by_its_place(
             at = at[name]
         at[place[-1]] = value
 
+    async with desk(tmp_path) as sound:
+        settings = json.loads(json.dumps(dict(sound.axis.settings)))
+    check(settings, tmp_path)
+    change(settings)
+    with pytest.raises(Misconfigured) as told:
+        check(settings, tmp_path)
     with pytest.raises(Misconfigured) as fault:
         async with desk(tmp_path, change):
             pass
+    # Told when the folder is applied, before anybody opens it.
+    assert told.value.where == where
     assert fault.value.where == f"H33.16/dms: {where}"
     assert fault.value.wrong.vi != fault.value.wrong.en
