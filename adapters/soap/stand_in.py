@@ -96,11 +96,9 @@ class County:
     async def waiting(self) -> list[str]:
         """Codes of what is neither noted by the bus nor refused."""
         noted = self._noted()
-        marks = {base64.urlsafe_b64decode(each.partition(":")[2]) for each in re.findall(r"thay-doi:[\w=-]+", noted)}
         return [
-            each["Ma"] for _, each in self.changes
-            if each["Ma"] not in self.refused and not any(f'"{each["Ma"]}"'.encode() in mark for mark in marks)
-        ]  # fmt: skip
+            each["Ma"] for _, each in self.changes if each["Ma"] not in self.refused and _note_of(each) not in noted
+        ]
 
     async def refusals(self) -> list[str]:
         """What was refused, in words."""
@@ -192,6 +190,13 @@ class County:
             return "<MaLoi>4</MaLoi>"
         rows = (f"<Thua><To>{a}</To><So>{b}</So><DienTich>{size}</DienTich></Thua>" for a, b, size in found)
         return "<MaLoi>0</MaLoi>" + "".join(rows)
+
+
+def _note_of(change: Mapping[str, str]) -> str:
+    """How the bus notes a change: by the SHA-256 of its token, which is the identity in base64."""
+    identity = f'{{"lan":"{change["Lan"]}","ma":"{change["Ma"]}"}}'
+    token = "thay-doi:" + base64.urlsafe_b64encode(identity.encode()).decode()
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _text(raw: bytes, name: str) -> str:

@@ -201,6 +201,7 @@ async def test_a_window_reads_back_over_the_overlap_and_moves_on_only_when_all_i
     assert codes(await again.collect(10)) == [], "another process knows what is done with"
     starts = [path.split("tu=")[1].split("&")[0] for _, path, _, _ in far.asked]
     assert starts[-1] == starts[-2] != starts[0]
+    assert all(b"moi:" not in note.read_bytes() for note in (tmp_path / "var/rest").iterdir()), "no identity in notes"
     await side.close()
     await again.close()
 

@@ -33,6 +33,11 @@ class Waiting(NamedTuple):
     weight: int
 
 
+def mark_of(token: str) -> str:
+    """How a token is noted: what makes an item itself may be about a person, and no note says it."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 class Named(NamedTuple):
     """What a token names: the part, and the identity where the item has one."""
 

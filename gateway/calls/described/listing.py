@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.calls.asking import Said, accepted
-from gateway.calls.described.item import Waiting, waiting
+from gateway.calls.described.item import Waiting, mark_of, waiting
 from gateway.calls.described.parts import Collect
 from gateway.core.faults import PermanentFailure, TransientFailure
 from gateway.core.moments import VIET_NAM
@@ -119,7 +119,7 @@ class Listing:
         fresh = 0
         for item in items:
             each = waiting(self.part.thing, item)
-            if each.token in done or each.token in known or each.token in self.waiting:
+            if mark_of(each.token) in done or each.token in known or each.token in self.waiting:
                 continue
             self.waiting[each.token] = each
             self._weight += each.weight

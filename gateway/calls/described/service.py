@@ -18,7 +18,7 @@ from gateway.calls.asking import Place, Said, accepted
 from gateway.calls.caller import Caller
 from gateway.calls.described.given import Given, Questioned, Take
 from gateway.calls.described.incoming import Counter
-from gateway.calls.described.item import message, named
+from gateway.calls.described.item import mark_of, message, named
 from gateway.calls.described.listing import Listing
 from gateway.calls.described.parts import Ask, Parts, Send
 from gateway.calls.described.way import Way
@@ -150,7 +150,7 @@ class FarSide:
         trouble: DeliveryFailure | None = None
         done = await self._blocking(self._notes.done)
         for name, listing in self._listings.items():
-            for token in [token for token in listing.waiting if token in done]:
+            for token in [token for token in listing.waiting if mark_of(token) in done]:
                 listing.forget(token)
             try:
                 await self._look(name, listing, done, now)
@@ -182,7 +182,7 @@ class FarSide:
                 }  # fmt: skip
             accepted(await self._said(self._place, call, record), "done", "there", "empty")
         if call is None or name.identity is None or part.by != "queue":
-            await self._blocking(lambda: self._notes.settle(token, self.context.now(), refusal))
+            await self._blocking(lambda: self._notes.settle(mark_of(token), self.context.now(), refusal))
         listing.forget(token)
 
     async def answer(self, call: Call, take: Take) -> Reply:
