@@ -27,7 +27,7 @@ _UTF_16: Final = (
     (b"\x00<", "utf-16-be"),
 )
 #: Encodings of one byte a letter that may be declared, as Python calls them.
-_SINGLE: Final = frozenset(
+SINGLE: Final = frozenset(
     {f"cp125{n}" for n in range(9)}
     | {f"iso8859-{n}" for n in range(1, 17) if n != 12}
     | {"latin-1", "iso8859-1", "koi8-r", "ascii"}
@@ -52,11 +52,11 @@ def as_utf8(raw: Content, new_sink: NewSink, told: str | None = None) -> Recoded
     with raw.open() as file:
         head = file.read(_HEAD)
     name = _encoding(head, told)
-    if name is None or (name in _SINGLE and _is_utf8(raw)):
+    if name is None or (name in SINGLE and _is_utf8(raw)):
         return Recoded(raw, None)
     sink = new_sink()
     try:
-        for number, text in enumerate(_composed(_decoded(raw, name))):
+        for number, text in enumerate(composed_pieces(_decoded(raw, name))):
             # The old declaration would be untrue from now on.
             sink.write((_DECLARATION.sub("", text, count=1) if number == 0 else text).encode())
     except UnicodeError:
@@ -81,7 +81,7 @@ def _encoding(head: bytes, told: str | None) -> str | None:
         name = codecs.lookup(declared_encoding(head) or told or "utf-8").name
     except (LookupError, ValueError):
         return None
-    return name if name in _SINGLE else None
+    return name if name in SINGLE else None
 
 
 def _decoded(raw: Content, name: str) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _decoded(raw: Content, name: str) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _composed(texts: Iterator[str]) -> Iterator[str]:
+def composed_pieces(texts: Iterator[str]) -> Iterator[str]:
     """The text in NFC, piece by piece: windows-1258 writes most letters of Vietnamese as a letter and a tone mark."""
     held = ""
     for text in texts:
