@@ -14,11 +14,12 @@ from typing import Any, Final, Literal
 from adapters.ngsp.description import BUILT_IN, descriptions
 from adapters.ngsp.pulling import Pulling
 from adapters.ngsp.service import Service, judged, offers_for
+from adapters.ngsp.trial import Trial
 from gateway.calls.address import check_url
 from gateway.calls.asking import accepted
 from gateway.core.brought import Bringer
 from gateway.core.faults import Misconfigured, PermanentFailure, Text
-from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncollectable
+from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Trying, Uncollectable
 from gateway.ports.queries import Query
 
 MODE: Final[Literal["push", "pull"]] = "push"
@@ -40,6 +41,10 @@ class Ngsp:
         self._pushes = offers_for(self._services, "push")
         bringer = Bringer.of(_TONGUE, context.system.name, settings)
         self._pulls = Pulling(context, bringer, offers_for(self._services, "pull"))
+
+    def trial(self) -> Trial:
+        """The same services for samples."""
+        return Trial([*self._asks, *self._pushes, *offers_for(self._services, "pull")])
 
     async def ask(self, query: Query) -> Mapping[str, Any] | None:
         """The data of the answer contract; None where there is no such record."""
@@ -92,6 +97,11 @@ def check(settings: Mapping[str, Any], folder: Path) -> None:
     """Whether settings and descriptions can work together; raises Misconfigured naming file and key, or the setting."""
     for name, said in _described(settings, folder, "settings").items():
         judged(name, said, settings, "settings")
+
+
+def dry(context: AdapterContext) -> Trying:
+    """The services in use, tried on samples: nothing is sent, no secret read. Raises Misconfigured."""
+    return Ngsp(context).trial()
 
 
 def _described(settings: Mapping[str, Any], folder: Path, where: str) -> dict[str, Mapping[str, Any]]:

@@ -133,7 +133,7 @@ class Pulling:
                 "data": {}, "query": {}, "window": {"from": window.start.isoformat(), "to": window.end.isoformat()},
             }  # fmt: skip
             reading = accepted(await service.said(offer, record), "done", "empty")
-            for item in _items(reading.payload, offer):
+            for item in items_of(reading.payload, offer):
                 self._wait(name, offer, item, record, done)
             try:
                 await asyncio.to_thread(self._notes.read_to, name, window.end.isoformat(), self._context.now())
@@ -169,7 +169,8 @@ class Pulling:
         )  # fmt: skip
 
 
-def _items(payload: Any, offer: Offer) -> list[Any]:
+def items_of(payload: Any, offer: Offer) -> list[Any]:
+    """The items of a list that was read."""
     found = value_at({"items": payload} if isinstance(payload, list) else payload, split_pointer(offer.pull["items"]))
     if isinstance(found, list):
         return found

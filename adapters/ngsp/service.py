@@ -27,6 +27,8 @@ class Offer:
     name: str
     use: Use
     contract: str
+    #: Of an ask: the contract of its answer.
+    answer: str
     version: str
     when: tuple[Sign, ...]
     operation: Operation
@@ -57,10 +59,12 @@ class Service:
             caller_of=_calling(context, float(own.get("timeout", settings.get("timeout", 15)))),
             where=f"{where}.accounts.{own.get('account', name)}",
         )
-        url = str(own.get("url", settings["url"]))
-        caller = _calling(context, float(own.get("timeout", settings.get("timeout", 15))))(url)
-        fields = {str(key): str(value) for key, value in own.get("fields", {}).items()}
-        self._place = Place(caller, profile, context.now, fields)
+        #: What every path is joined to.
+        self.address = str(own.get("url", settings["url"])).rstrip("/")
+        caller = _calling(context, float(own.get("timeout", settings.get("timeout", 15))))(self.address)
+        #: Header fields of every call.
+        self.fields: Mapping[str, str] = {str(key): str(value) for key, value in own.get("fields", {}).items()}
+        self._place = Place(caller, profile, context.now, self.fields)
 
     async def said(
         self, offer: Offer, record: Mapping[str, Any], *, officer: str = "", delivery: str = "",
@@ -126,6 +130,7 @@ def _offers(name: str, described: Mapping[str, Any], own: Mapping[str, Any], whe
                 str(raw["name"]),
                 raw["use"],
                 str(raw.get("contract", "")),
+                str(raw.get("answer", "")),
                 str(raw.get("version", "")),
                 signs_in(raw.get("when", ()), f"{file}/when"),
                 made,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from adapters.ngsp.adapter import check
+from adapters.ngsp.adapter import check, dry
 from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, TransientFailure
-from tests.adapters.ngsp_desk import Desk, desk
+from tests.adapters.ngsp_desk import Desk, citizen, desk
 
 
 @pytest_asyncio.fixture
@@ -241,3 +242,35 @@ async def test_a_mistake_in_the_settings_is_named_by_its_place(
     assert told.value.where == where
     assert fault.value.where == f"H33.16/dms: {where}"
     assert fault.value.wrong.vi != fault.value.wrong.en
+
+
+# ------------------------------------------------------------------------------------------------------- samples
+
+
+async def test_a_question_and_an_answer_are_shown_without_asking_anybody_or_reading_a_secret(at: Desk) -> None:
+    def no_secret(file: str) -> bytes:
+        raise AssertionError(file)
+
+    trying = dry(replace(at.context, read_secret=no_secret))
+    data = {"officer": {"account": "mau.nv"}, "dossierCode": "H33-1", **citizen()}
+    shown = await trying.outgoing({"type": "citizen.lookup", "id": "1", "data": data})
+    assert shown.part == "population-citizen"
+    assert shown.request is not None
+    assert shown.request["address"] == f"{at.axis.counter.url}/dan-cu"
+    assert "NGUYỄN VĂN MẪU" in shown.request["body"]
+
+    heard = await trying.incoming("insurance-by-criteria", b'{"maSoBhxh": "1", "trangThai": 1}')
+    assert [each["type"] for each in heard.said] == ["insurance.found"]
+    row = {**at.axis.list_dossier("000.00.16.H33-261123-0001")}
+    pulled = await trying.incoming("transport-dossiers", json.dumps({"total": 2, "data": [row, {}]}).encode())
+    assert ([each["type"] for each in pulled.said], len(pulled.troubles)) == (["dossier.registered"], 1)
+    assert at.axis.counter.asked == []
+
+
+async def test_what_nobody_takes_and_what_is_no_answer_is_told_in_words(at: Desk) -> None:
+    trying = dry(at.context)
+    assert (await trying.outgoing({"type": "document.issued", "data": {}})).troubles
+    assert (await trying.outgoing({"type": "citizen.lookup", "data": {"name": "Mẫu"}})).troubles
+    assert (await trying.incoming("nobody", b"{}")).troubles
+    assert (await trying.incoming("insurance-by-number", b"<html>")).troubles[0].en == "The answer means: again"
+    assert (await trying.incoming("land-receive", b'{"status": {"success": true}}')).troubles[0].en.endswith("done")
