@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from gateway.calls.described.parts import Answer
 from gateway.calls.described.way import Heard, NotHeard
-from gateway.core.faults import Misconfigured, Text
-from gateway.core.operation import Operation
+from gateway.core.faults import Misconfigured, PermanentFailure, Text
+from gateway.core.operation import Asked, Operation
 from gateway.core.operation_steps import Tables
+from gateway.core.rule import value_at
 from gateway.core.strictjson import StrictJsonError, parse_strict
 from gateway.core.visit import Call, Reply
 from gateway.core.xml_value import Tag, XmlFault, read_xml, write_xml
@@ -34,6 +36,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
 }
 _NAMED: Final = re.compile(r"\{([^{}]*)\}")
 _MOST_PAIRS: Final = 1000
+#: A value in a path (characters).
+_LONGEST: Final = 200
 _JSON_DEPTH: Final = 40
 _UNREADABLE: Final = Text(
     "Không đọc được nội dung theo mô tả. Bên gửi kiểm tra định dạng (UTF-8) rồi gửi lại.",
@@ -43,6 +47,30 @@ _NO_PART: Final = Text(
     "Không có đường dẫn hoặc phương thức này. Bên gửi kiểm tra địa chỉ.",
     "There is no such path or method. The sender must look at the address.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed(Operation):
+    """An operation whose path may hold any printable value, escaped: codes of old databases have slashes and blanks."""
+
+    @classmethod
+    def made(cls, plain: Operation) -> Addressed:
+        """What ``plain`` says."""
+        return cls(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+
+    def request(self, record: Mapping[str, Any]) -> Asked:
+        """As the operation says; raises PermanentFailure for a value that may stand in no path."""
+        asked = Operation.request(replace(self, path="", path_values={}), record)
+        return asked._replace(path=_NAMED.sub(lambda match: self._escaped(match[1], record), self.path))
+
+    def _escaped(self, name: str, record: Mapping[str, Any]) -> str:
+        found = value_at(record, self.path_values[name])
+        text = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+        # Some servers unescape before they look at the path: nothing may climb out of it even then.
+        climbs = any(part.strip() in {"", ".", ".."} for part in re.split(r"[/\\]", text))
+        if climbs or len(text) > _LONGEST or not text.isprintable():
+            raise PermanentFailure(f"nothing that may stand in a path gives {name}")
+        return quote(text, safe="")
 
 
 class Plain:
@@ -61,7 +89,7 @@ class Plain:
                 ),
             )
         request = {"format": "none" if raw["verb"] in {"GET", "DELETE"} else "json", **raw.get("request", {})}
-        return Operation.parse({**raw, "request": request}, where, tables)
+        return Addressed.made(Operation.parse({**raw, "request": request}, where, tables))
 
     def heard(self, parts: Sequence[Answer], call: Call, body: bytes) -> Heard:
         """What a call brought; raises NotHeard."""

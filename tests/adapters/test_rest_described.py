@@ -115,10 +115,18 @@ async def test_the_path_the_key_against_repeats_and_the_reference_are_as_describ
     assert (method, path, json.loads(body)) == ("PUT", "/p/1.000001", {"ma": "1.000001"})
     assert fields["X-Key"] == fields["lgsp-delivery"] == parcel.delivery
     assert handed.reference == "A-1"
-    for hostile in ("../x", "..", "a/b", "a?b", "a%2f", ""):
+    for hostile in ("../x", "..", "a/../b", "a\\..", "/a", "a//b", "a\n", "x" * 201, "", " "):
         with pytest.raises(PermanentFailure):
             await side.deliver(a_procedure(Hands(tmp_path), hostile))
     assert len(far.asked) == 1
+    for code, escaped in (
+        ("12/5 A", "12%2F5%20A"),
+        ("a?b=c#d", "a%3Fb%3Dc%23d"),
+        ("a%2f", "a%252f"),
+        ("Đ1", "%C4%901"),
+    ):
+        await side.deliver(a_procedure(Hands(tmp_path), code))
+        assert far.asked[-1][1] == f"/p/{escaped}"
     await side.close()
 
 
