@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from adapters.ngsp.pulling import items_of
 from adapters.ngsp.service import Offer, Service
@@ -49,7 +48,8 @@ class Trial:
                 part,
                 {
                     "method": made.verb,
-                    "address": service.address + made.path + (f"?{urlencode(params)}" if params else ""),
+                    "address": service.address + made.path,
+                    "params": dict(params or {}),
                     "fields": {**({"Content-Type": kind} if kind else {}), **service.fields, **made.fields},
                     "body": (raw or b"").decode("utf-8", "replace"),
                 },
