@@ -6,20 +6,18 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from gateway.cli.frame import FAILED, Misuse, Place, examples, json_option, opened_ledger
 from gateway.core.faults import Text
-from gateway.core.moments import VIET_NAM
 
 if TYPE_CHECKING:
     from gateway.core.directory import Directory
-    from gateway.core.dossiers.dossier import Dossier, Flag, Head
+    from gateway.core.dossiers.dossier import Dossier, Head
     from gateway.core.dossiers.table import Table
     from gateway.relay.dossiers import Dossiers
 
@@ -27,22 +25,6 @@ _Answer = TypeVar("_Answer")
 #: Where a gateway keeps more coming than this, lists are as of a moment ago.
 _ROUNDS: Final = 200
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])\Z")
-_KINDS: Final[Mapping[str, Text]] = {
-    "registered": Text("đăng ký, cập nhật", "registered, updated"),
-    "forwarded": Text("chuyển hồ sơ", "handed on"),
-    "progressed": Text("tiến độ", "progress"),
-    "supplement-requested": Text("yêu cầu bổ sung", "supplement asked for"),
-    "supplemented": Text("đã bổ sung", "supplemented"),
-    "result-issued": Text("kết quả", "result"),
-    "returned": Text("trả hồ sơ", "given back"),
-    "withdrawn": Text("rút hồ sơ", "withdrawn"),
-    "signing-requested": Text("trình ký", "asked to sign"),
-    "signing-completed": Text("kết quả trình ký", "outcome of signing"),
-    "payment-notified": Text("báo thanh toán", "payment told"),
-    "payment-refunded": Text("hoàn tiền", "paid back"),
-    "post-ordered": Text("đặt bưu chính", "post ordered"),
-    "post-tracked": Text("hành trình bưu gửi", "post tracked"),
-}
 _COUNTED: Final[tuple[tuple[str, Text], ...]] = (
     ("received", Text("Tiếp nhận", "Received")),
     ("carried_over", Text("  kỳ trước chuyển qua", "  carried over")),
@@ -136,6 +118,7 @@ def overdue(place: Place, lead: str | None, after: str, limit: int) -> None:
 
 def _list(place: Place, lead: str | None, after: str, limit: int, **wish: Any) -> None:
     from gateway.api.courses import head
+    from gateway.cli.course import missed_words
 
     async def work(step: Dossiers, directory: Directory) -> tuple[list[Head], str | None]:
         return await step.heads(lead=_canonical(directory, lead), after=after, limit=limit, **wish)
@@ -145,7 +128,7 @@ def _list(place: Place, lead: str | None, after: str, limit: int, **wish: Any) -
     for each in found:
         place.say(_line(each).vi, _line(each).en)
         for agency, hop, due in each.warned:
-            place.say(f"    {_missed(agency, hop, due).vi}", f"    {_missed(agency, hop, due).en}")
+            place.say(f"    {missed_words(agency, hop, due).vi}", f"    {missed_words(agency, hop, due).en}")
     if following is not None:
         place.say(f"Còn nữa: --after {following}", f"More: --after {following}")
     elif not found:
@@ -237,90 +220,25 @@ def _count(place: Place, title: Text, table: Table) -> None:
 
 
 def _line(each: Head) -> Text:
+    from gateway.cli.course import day_words, odd_words
     from gateway.core.dossiers.statuses import name_of
 
     status = Text("chưa rõ", "not known") if each.status is None else name_of(each.status)
     number = "" if each.status is None else f"{each.status} "
-    due = "" if each.due is None else _day(each.due)
+    due = "" if each.due is None else day_words(each.due)
     return Text(
-        f"{each.code}  {each.lead}  {number}{status.vi}{f'  hạn {due}' if due else ''}{_odd(each.flags).vi}",
-        f"{each.code}  {each.lead}  {number}{status.en}{f'  due {due}' if due else ''}{_odd(each.flags).en}",
+        f"{each.code}  {each.lead}  {number}{status.vi}{f'  hạn {due}' if due else ''}{odd_words(each.flags).vi}",
+        f"{each.code}  {each.lead}  {number}{status.en}{f'  due {due}' if due else ''}{odd_words(each.flags).en}",
     )
 
 
 def _tell(place: Place, found: Dossier, now: float) -> None:
-    from gateway.core.dossiers.heads import deadlines_of
-    from gateway.core.dossiers.statuses import name_of
+    from gateway.cli.course import course_words
 
-    status = Text("chưa rõ", "not known") if found.status is None else name_of(found.status)
-    due = Text("không có hạn", "no due date")
-    if found.due is not None:
-        due = Text(f"hạn {_day(found.due)}", f"due {_day(found.due)}")
-    place.say(
-        f"{found.code}  {found.lead}: {status.vi}; {due.vi}", f"{found.code}  {found.lead}: {status.en}; {due.en}"
-    )
-    if found.parent:
-        place.say(f"  thuộc hồ sơ {found.parent}", f"  belongs to {found.parent}")
-    for child in found.children:
-        place.say(f"  hồ sơ con {child}", f"  its part {child}")
-    for step in found.steps:
-        event = step.told.event
-        kind = _KINDS[event.kind]
-        said = "" if event.status is None else f" → {event.status}"
-        odd = _odd(step.flags)
-        place.say(
-            f"  {_moment(event.said_at)}  {event.agency}  {kind.vi}{said}{odd.vi}",
-            f"  {_moment(event.said_at)}  {event.agency}  {kind.en}{said}{odd.en}",
-        )
-    for leg in found.legs:
-        hop = leg.hop
-        by = Text("không hạn", "no deadline")
-        if leg.due is not None:
-            by = Text(f"hạn {_moment(leg.due)}", f"due {_moment(leg.due)}")
-        ended = Text("chưa xong", "not done")
-        if leg.ended_at is not None:
-            ended = Text(f"xong {_moment(leg.ended_at)}", f"done {_moment(leg.ended_at)}")
-        late = Text("; QUÁ HẠN", "; LATE") if leg.is_late(now) else Text("", "")
-        place.say(
-            f"  chặng {hop.number}: {hop.from_agency} → {hop.to_agency}: {by.vi}; {ended.vi}{late.vi}",
-            f"  hop {hop.number}: {hop.from_agency} → {hop.to_agency}: {by.en}; {ended.en}{late.en}",
-        )
-    for missed in deadlines_of(found):
-        if missed.passed_at <= now:
-            told = _missed(missed.agency, 0 if missed.hop is None else missed.hop.number, missed.due)
-            place.say(f"  {told.vi}", f"  {told.en}")
-
-
-def _missed(agency: str, hop: int, due: float) -> Text:
-    if hop:
-        return Text(
-            f"! {agency} lỡ hạn chặng {hop} ({_moment(due)}): nhắc cơ quan này báo tiến độ",
-            f"! {agency} missed the deadline of hop {hop} ({_moment(due)}): ask it how far it is",
-        )
-    return Text(
-        f"! {agency} lỡ hạn trả kết quả ({_day(due)}): cơ quan này phải xin lỗi và hẹn lại",
-        f"! {agency} missed the due date ({_day(due)}): it owes an apology with a new date",
-    )
-
-
-def _odd(flags: tuple[Flag, ...]) -> Text:
-    from gateway.api.courses import FLAGS
-
-    if not flags:
-        return Text("", "")
-    vi, en = "; ".join(FLAGS[flag].vi for flag in flags), "; ".join(FLAGS[flag].en for flag in flags)
-    return Text(f"  ({vi})", f"  ({en})")
+    for line in course_words(found, now):
+        place.say(line.vi, line.en)
 
 
 def _canonical(directory: Directory, code: str | None) -> str | None:
     found = None if code is None else directory.agency(code) or directory.agency(code.upper())
     return code if found is None else found.code
-
-
-def _day(moment: float) -> str:
-    return datetime.fromtimestamp(moment, tz=VIET_NAM).strftime("%Y-%m-%d")
-
-
-def _moment(moment: float) -> str:
-    """Viet Nam's time, to the minute."""
-    return datetime.fromtimestamp(moment, tz=VIET_NAM).strftime("%Y-%m-%d %H:%M")

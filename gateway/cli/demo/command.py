@@ -71,8 +71,8 @@ async def _of_a_dossier(story: OneStop, *, keep: bool) -> None:
     try:
         async with stage(story):
             for chapter in (
-                working.filed, working.handed_on, working.supplemented, ending.paid, ending.signed, ending.issued,
-                ending.looked_up, ending.counted,
+                working.filed, working.handed_on, working.missed, working.supplemented, ending.paid, ending.signed,
+                ending.issued, ending.looked_up, ending.counted,
             ):  # fmt: skip
                 await chapter(story)
             if keep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -74,6 +74,13 @@ class Desk:
         file = InMemory(content)
         await Upload(self.bus, token, file, "application/pdf").sent(tries=3)
         return {"name": name, "mediaType": "application/pdf", "size": file.size, "sha256": file.sha256}
+
+    async def download(self, sha256: str) -> bytes:
+        """A file that a message to this system names."""
+        fields = {"Authorization": f"Bearer {await self.bus.token(self.signer, self.system)}"}
+        async with self.bus.session.get(f"{self.bus.url}/v1/files/{sha256}", headers=fields) as answer:
+            answer.raise_for_status()
+            return await answer.read()
 
 
 @dataclass(slots=True)
@@ -148,12 +155,3 @@ def moment(seconds: float = 0.0) -> str:
 def stamp(seconds: float = 0.0) -> str:
     """The same as the portal writes it."""
     return (datetime.now(UTC) + _VIET_NAM + timedelta(seconds=seconds)).strftime("%Y%m%d%H%M%S")
-
-
-def told(dossier: Dossier | None) -> Sequence[str]:
-    """Every step of a dossier, a line each, with what is odd about it."""
-    steps = () if dossier is None else dossier.steps
-    return [
-        f"{step.told.event.kind:<22} {step.told.event.agency:<10} {step.status or '-':>3} {' '.join(step.flags)}"
-        for step in steps
-    ]

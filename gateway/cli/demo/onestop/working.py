@@ -61,6 +61,24 @@ async def handed_on(story: OneStop) -> None:
     await story.station("4", "đang xử lý", "being dealt with")
 
 
+async def missed(story: OneStop) -> None:
+    """The land office lets its deadline pass: that is told once, while the dossier goes on."""
+
+    async def rows() -> list[bytes]:
+        await story.gateway.dossiers.settle_once()
+        await story.gateway.dossiers.look_once()
+        journal = await story.gateway.ledger.journal(limit=10_000)
+        return [body for _, _, body in journal if b'"dossier.overdue"' in body]
+
+    async def was_told() -> bool:
+        return bool(await rows())
+
+    await story.came(was_told, "the word about the missed deadline")
+    found = await rows()
+    story.check(len(found) == 1 and b"H33.07.20" in found[0], "văn phòng đất đai lỡ hạn: báo đúng một lần",
+                "the land office missed its deadline: told once")  # fmt: skip
+
+
 async def supplemented(story: OneStop) -> None:
     """The one-stop asks for a paper; its software calls that finished; the citizen answers at the portal."""
     story.chapter("Yêu cầu bổ sung một lần, rồi công dân bổ sung", "One supplement, asked for and brought")
