@@ -16,6 +16,8 @@ from gateway.core.registers import Trust
 from gateway.core.retry import RetryPolicy
 
 _EVERYONE: Final = ("*",)
+#: Adapters whose far side is a portal, whatever the system's registration leaves out.
+_PORTALS: Final = frozenset({"dvcqg"})
 
 
 def directory_of(rows: Iterable[Row], *, gateway: str, version: int, lists: Iterable[AgencyList] = ()) -> Directory:
@@ -85,6 +87,7 @@ def _system(code: str, body: Mapping[str, Any]) -> System:
         settings=body.get("settings", {}),
         subscriptions={each["contract"]: _subscription(each) for each in body.get("subscriptions", ())},
         provides=tuple(Provision(p["contract"], p["version"], p.get("url", "")) for p in body.get("provides", ())),
+        is_portal=body.get("portal", body["adapter"] in _PORTALS),
     )
 
 

@@ -57,6 +57,8 @@ class System:
     settings: Mapping[str, Any] = field(default_factory=dict)
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     provides: tuple[Provision, ...] = ()
+    #: Whether applicants file with it: what it says of a dossier as a portal is believed.
+    is_portal: bool = False
 
     @property
     def local_name(self) -> str:

@@ -64,7 +64,9 @@ def said_of_dossier(
         names: Iterable[str] = [route.system.agency for route in routes]
     else:
         names = [agency_of(name, directory, now) for name in event.to]
-    return event_of(event, agency, tuple(dict.fromkeys(names)), canonical, calendar)
+    sender = directory.system(event.source)
+    is_portal = sender is not None and sender.is_portal
+    return event_of(event, agency, tuple(dict.fromkeys(names)), canonical, calendar, is_portal=is_portal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Bus:
         sent = SimpleNamespace(
             type=event["type"], version=event["dataschema"].rpartition(":")[2], time=moment, data=event["data"]
         )
-        line = event_of(sent, agency, recipients, lambda code: code)
+        line = event_of(sent, agency, recipients, lambda code: code, is_portal=agency == "H33")
         if line is not None:
             lines = self.lines.setdefault(line.code, [])
             lines.append(Told(sum(map(len, self.lines.values())) + 1, event["id"], f"{agency}/x", line.sent_at, line))

@@ -101,7 +101,7 @@ class Desk:
         code = str(data["dossierCode"])
         message = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{agency} {contract} {json.dumps(data, sort_keys=True)}"))
         sent = Said(contract, version, parse_moment("2026-12-01T08:00:00+07:00") or 0.0, data)
-        line = event_of(sent, agency, (PORTAL, ONE_STOP), lambda each: each)
+        line = event_of(sent, agency, (PORTAL, ONE_STOP), lambda each: each, is_portal=agency == PORTAL)
         assert line is not None
         lines = self._lines.setdefault(compared(code), [])
         if message not in self._data:

@@ -87,3 +87,15 @@ def test_a_row_with_a_broken_duration_is_refused() -> None:
     retry = {"contract": "a.b", "version": "1.0", "retry": {"first": "soon"}}
     with pytest.raises(ValueError, match="soon"):
         agency_of({"code": "X", "name": "X", "systems": [{"name": "a", "adapter": "inbox", "subscriptions": [retry]}]})
+
+
+def test_a_portal_is_what_the_province_says_is_one_and_the_line_to_the_national_portal(folder: Path) -> None:
+    assert not [name for name, system in picture(folder).systems.items() if system.is_portal]
+    edit(folder, "agencies/H33.05.toml", 'adapter = "webhook"', 'adapter = "webhook"\nportal = true')
+    assert [name for name, system in picture(folder).systems.items() if system.is_portal] == ["H33.05/dms"]
+
+    def agency(**more: object) -> dict[str, object]:
+        return {"code": "H33", "name": "UBND tỉnh", "systems": [{"name": "portal", "adapter": "dvcqg", **more}]}
+
+    assert agency_of(agency()).systems[0].is_portal
+    assert not agency_of(agency(portal=False)).systems[0].is_portal

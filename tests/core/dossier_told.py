@@ -29,6 +29,7 @@ def shown(moment: float | None) -> str | None:
 def an_event(kind: Any = "registered", by: str = ONE_STOP, when: float = 0.0, **override: Any) -> DossierEvent:
     usual: dict[str, Any] = {
         "kind": kind, "code": CODE, "written": CODE, "agency": by, "recipients": (), "said_at": when, "sent_at": when,
+        "is_portal": by == PORTAL,
     }  # fmt: skip
     return DossierEvent(**{**usual, **override})
 
@@ -96,6 +97,7 @@ def events(draw: st.DrawFn) -> DossierEvent:
         "status": draw(st.sampled_from(_STATUS_OF.get(kind, (None,)))),
         "sent_at": said_at + draw(st.sampled_from([0.0, 0.0, 60.0, -7200.0])),
         "recipients": draw(st.sampled_from([(), (ONE_STOP,), (ONE_STOP, DISTRICT)])),
+        "code_agency": draw(st.sampled_from(["", ONE_STOP])),
     }
     if kind in {"registered", "supplemented"}:
         made["due"] = draw(st.none() | st.sampled_from([at("2026-02-13T17:00"), at("2026-02-24T10:00")]))

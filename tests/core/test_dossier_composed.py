@@ -43,7 +43,7 @@ def record_of(*said: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
     lines, data = [], {}
     for place, (name, by, words) in enumerate(said, start=1):
         message = Message(name, "2.0" if name == "dossier.registered" else "1.0", {"dossierCode": CODE, **words})
-        event = event_of(message._replace(time=2e9), by, (ONE_STOP,), canonical)
+        event = event_of(message._replace(time=2e9), by, (ONE_STOP,), canonical, is_portal=by == PORTAL)
         assert event is not None
         lines.append(Told(place, f"m{place}", f"{by}/app", 0.0, event))
         data[f"m{place}"] = message.data

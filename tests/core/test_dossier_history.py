@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,84 @@ def test_a_portal_whose_clock_is_ahead_stays_a_party() -> None:
 
     assert (dossier.lead, dossier.status) == (ONE_STOP, 7)
     assert flags_of(dossier) == [("late",), ("out-of-order",), ()]
+
+
+OWN: dict[str, Any] = {"code_agency": ONE_STOP}
+
+
+def test_nobody_takes_a_dossier_over_from_the_agency_that_its_code_names_whatever_date_it_writes() -> None:
+    taken = an_event("registered", STRANGER, -99 * HOUR, sent_at=50 * HOUR, status=4, **OWN)
+    dossier = dossier_of(CODE, told([
+        an_event("registered", ONE_STOP, 10 * HOUR, status=2, **OWN),
+        taken,
+        an_event("withdrawn", STRANGER, 60 * HOUR, status=7, **OWN),
+    ]))  # fmt: skip
+
+    assert (dossier.lead, dossier.status) == (ONE_STOP, 2)
+    assert [flags for step, flags in zip(dossier.steps, flags_of(dossier), strict=True)
+            if step.told.event.agency == STRANGER] == [("doubled", "late"), ("unvouched",)]  # fmt: skip
+
+
+def test_where_the_code_names_nobody_who_speaks_a_registration_counts_from_thirty_days_before_it_was_sent() -> None:
+    day = 24 * HOUR
+    true = an_event("registered", ONE_STOP, 100 * day, status=2)
+    taken = an_event("registered", STRANGER, 0.0, sent_at=131 * day, status=4)
+    older = an_event("registered", STRANGER, 0.0, sent_at=129 * day, status=4)
+
+    assert dossier_of(CODE, told([true, taken])).lead == ONE_STOP
+    assert dossier_of(CODE, told([true, older])).lead == STRANGER
+
+
+def test_nobody_steps_in_before_the_agency_with_which_a_portal_filed_it() -> None:
+    dossier = dossier_of(CODE, told([
+        an_event("registered", PORTAL, HOUR, status=1, recipients=(ONE_STOP,), **OWN),
+        an_event("registered", STRANGER, 0.0, sent_at=2 * HOUR, status=4, **OWN),
+    ]))  # fmt: skip
+
+    assert (dossier.lead, dossier.status) == (ONE_STOP, 1)
+
+
+def test_only_what_the_province_registered_as_a_portal_is_one() -> None:
+    said = {"status": 1, "recipients": (ONE_STOP,), "addressee": ONE_STOP}
+    for own in ({}, OWN):
+        dossier = dossier_of(CODE, told([
+            an_event("registered", STRANGER, HOUR + 60.0, **said, **own),
+            an_event("registered", ONE_STOP, HOUR, status=2, **own),
+            an_event("withdrawn", STRANGER, 2 * HOUR, status=7, **own),
+        ]))  # fmt: skip
+
+        assert (dossier.lead, dossier.status) == (ONE_STOP, 2)
+        assert flags_of(dossier) == [("late",), ("doubled",), ("unvouched",)]
+
+
+def test_of_a_portals_agency_only_the_portal_itself_speaks_as_one() -> None:
+    dossier = dossier_of(CODE, told([
+        an_event("registered", PORTAL, 0.0, status=1, recipients=(ONE_STOP,), **OWN),
+        an_event("registered", ONE_STOP, HOUR, status=2, **OWN),
+        an_event("withdrawn", PORTAL, 2 * HOUR, status=7, is_portal=False, **OWN),
+    ]))  # fmt: skip
+
+    assert (dossier.status, flags_of(dossier)[2]) == (2, ("unvouched",))
+
+
+def test_an_agency_that_makes_codes_and_is_a_portal_too_leads_what_it_receives_itself() -> None:
+    both = {"is_portal": True, "code_agency": PORTAL}
+    filed = an_event("registered", PORTAL, 0.0, status=1, recipients=(ONE_STOP,), **both)
+    received = an_event("registered", PORTAL, HOUR, status=2, **both)
+
+    assert dossier_of(CODE, told([filed])).lead == ONE_STOP
+    assert dossier_of(CODE, told([filed, received])).lead == PORTAL
+
+
+@given(both=arrivals())
+@settings(max_examples=100)
+def test_whoever_else_speaks_the_agency_that_the_code_names_keeps_its_dossier(
+    both: tuple[list[Told], list[Told]],
+) -> None:
+    own = told([an_event("registered", ONE_STOP, 2e9, sent_at=2e9, status=2, **OWN)])
+    others = [replace(line, event=replace(line.event, **OWN)) for line in both[1]]
+
+    assert dossier_of(CODE, [*others, *own], CALENDAR).lead == ONE_STOP
 
 
 def test_what_an_office_says_a_moment_before_it_was_given_the_dossier_is_of_its_part() -> None:

@@ -78,7 +78,24 @@ def test_a_registration_of_either_major_says_whose_it_is_and_until_when(version:
         received_at=at("2026-11-23T07:50"),
         finished_at=at("2026-11-27T10:00"),
         addressee="H33.09",
+        code_agency="H33.09",
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "agency"),
+    [
+        ("000.00.09.H33-261123-0001", "H33.09"),
+        ("h33.30-261123-0001", "H33.30"),
+        ("H33.30-269923-0001", ""),
+        ("BTP-2026-17", ""),
+    ],
+)
+def test_a_line_says_whose_code_it_is_by_the_directory(code: str, agency: str) -> None:
+    event = read("dossier.registered", a_registration(dossierCode=code))
+
+    assert event is not None
+    assert (event.code_agency, event.is_portal) == (agency, False)
 
 
 def test_a_term_becomes_a_due_date_where_none_is_written() -> None:

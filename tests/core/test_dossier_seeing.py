@@ -15,7 +15,7 @@ PORTAL, TAX, BANK, STRANGER, FRIEND = "G22", "G12.1", "G13.9", "H33.30", "H33.31
 def a_dossier(*more: DossierEvent) -> Dossier:
     """One that was filed at a portal, is dealt with by LEAD and handed on to NEXT."""
     events = [
-        an_event(status=1, agency=PORTAL, recipients=(LEAD,), addressee=LEAD),
+        an_event(status=1, agency=PORTAL, recipients=(LEAD,), addressee=LEAD, is_portal=True),
         an_event("progressed", status=2, said_at=MORNING, recipients=(PORTAL,)),
         an_event("forwarded", said_at=MORNING + 1, hop=Hop(1, LEAD, NEXT), recipients=(NEXT,)),
         an_event("progressed", status=4, said_at=MORNING + 2, agency=NEXT, recipients=(LEAD, TAX)),

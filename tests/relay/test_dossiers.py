@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +101,22 @@ def hall() -> Hall:
     return Hall(town, step)
 
 
+@dataclass
+class NewEvent:
+    """A registration of a system, as it says of itself."""
+
+    source: str
+    type: str = "dossier.registered"
+    version: str = "2.0"
+    time: float = 0.0
+    to: tuple[str, ...] = ()
+    data: Any = field(default_factory=lambda: {
+        "dossierCode": CODE, "procedure": {"code": "1.001234"}, "agency": {"code": "H33.05"},
+        "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"},
+        "status": {"code": 1, "at": "2026-11-23T08:00:00+07:00"}, "ext": {"x": {"is_portal": True}},
+    })  # fmt: skip
+
+
 def said(event: Event, routes: Sequence[Route], directory: Directory, now: float) -> DossierEvent | None:
     return said_of_dossier(event, routes, directory, now, CALENDAR)
 
@@ -114,6 +130,19 @@ async def test_a_message_that_speaks_of_a_dossier_gets_a_line_and_no_other(hall:
     assert (line.event.kind, line.event.agency, line.event.recipients) == ("registered", "H33.05", ("H33.16",))
     assert (line.event.status, line.event.procedure, line.event.written) == (2, "1.001234", "h33.05-261123-0001")
     assert line.source == ONE
+
+
+async def test_whether_a_portal_says_it_is_told_by_its_registration_and_not_by_the_message(hall: Hall) -> None:
+    directory = hall.town.directory
+    event = NewEvent(ONE)
+
+    for is_portal in (False, True):
+        systems = {ONE: replace(directory.systems[ONE], is_portal=is_portal)}
+        agency = replace(directory.agencies["H33.05"], systems=tuple(systems.values()))
+        known = Directory([agency], [], gateway="H33.00/lgsp", version=1)
+        line = said_of_dossier(event, [], known, 0.0, CALENDAR)  # type: ignore[arg-type]
+        assert line is not None
+        assert line.is_portal == is_portal
 
 
 async def test_what_speaks_of_no_dossier_is_not_even_asked(hall: Hall) -> None:

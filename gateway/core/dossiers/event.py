@@ -65,6 +65,10 @@ class DossierEvent:
     received_at: float | None = None
     finished_at: float | None = None
     addressee: str = ""
+    #: The agency that the code names (canonical): the one that made it. Empty where the code is in no official form.
+    code_agency: str = ""
+    #: Whether the province registered the system that sent it as a portal: no message can say that of itself.
+    is_portal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.core.calendar import Calendar
-from gateway.core.dossiers.code import compared
+from gateway.core.dossiers.code import compared, read_code
 from gateway.core.dossiers.deadline import Term, due_of
 from gateway.core.dossiers.event import DossierEvent, EventKind, Hop
 from gateway.core.dossiers.statuses import RECEIVED
@@ -54,12 +54,19 @@ class _Told(NamedTuple):
 
 
 def event_of(
-    event: Sent, agency: str, recipients: tuple[str, ...], canonical: Canonical, calendar: Calendar | None = None
+    event: Sent,
+    agency: str,
+    recipients: tuple[str, ...],
+    canonical: Canonical,
+    calendar: Calendar | None = None,
+    *,
+    is_portal: bool = False,
 ) -> DossierEvent | None:
     """The line of an accepted message; None where it speaks of no dossier.
 
     ``agency``: whose system sent it, ``recipients``: the agencies it goes to; canonical codes. ``calendar``: where it
-    is given, a deadline that data only give as a term is worked out by it.
+    is given, a deadline that data only give as a term is worked out by it. ``is_portal``: whether the system that sent
+    it is registered as a portal.
     """
     known = _KINDS.get(event.type)
     if known is None:
@@ -71,6 +78,7 @@ def event_of(
         return None
     told = read(data)
     said_at = _moment(told.said_at)
+    parts = read_code(code)
     line = DossierEvent(
         kind=kind,
         code=code,
@@ -84,6 +92,8 @@ def event_of(
         due=_moment(told.due),
         reference=told.reference,
         has_result=told.has_result,
+        code_agency="" if parts is None else canonical(parts.agency),
+        is_portal=is_portal,
     )
     if kind == "registered":
         return _registered(line, data, canonical, calendar)
