@@ -15,6 +15,7 @@ import pytest
 
 from adapters.rest import adapter as rest
 from adapters.soap import adapter as soap
+from gateway.calls.profiles import ACCOUNT
 from tests.adapters.fitting import Hands
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,3 +59,12 @@ def test_the_example_beside_each_adapter_can_be_opened(tmp_path: Path, name: str
 
 def test_every_link_on_the_page_leads_somewhere() -> None:
     assert [each for each in re.findall(r"\]\(([^)]+)\)", TEXT) if not (ROOT / "docs" / each).exists()] == []
+
+
+def test_the_account_in_the_settings_is_the_one_that_the_profiles_describe() -> None:
+    for name in ("rest", "soap"):
+        schema = json.loads((ROOT / "adapters" / name / "settings.schema.json").read_text("utf-8"))
+        asked = schema["properties"]["account"]["properties"]
+        known = json.loads(json.dumps(ACCOUNT["properties"]))
+        assert {**asked, "profile": None} == {**known, "profile": None}
+        assert set(asked["profile"]["enum"]) <= set(known["profile"]["enum"])

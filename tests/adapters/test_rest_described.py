@@ -261,6 +261,17 @@ async def test_pages_are_read_until_one_is_not_full_and_never_for_ever(tmp_path:
     await other.close()
 
 
+async def test_what_no_rule_reads_is_kept_below_ext_where_the_description_says_so(tmp_path: Path, far: Anybody) -> None:
+    far.says(json.dumps({"rows": [{"ma": "1", "la": {"x": None, "y": 2}}, {"ma": "2", "la": "x" * 70_000}]}).encode())
+    side = opened(tmp_path, far, collects=[{**WINDOW, "unread": "danh-muc"}])
+    kept, large = await side.collect(10)
+    assert isinstance(kept, Collected)
+    assert isinstance(large, Collected)
+    assert kept.event["data"] == {"code": "1", "ext": {"danh-muc": {"la": {"y": 2}}}}
+    assert large.event["data"] == {"code": "2"}
+    await side.close()
+
+
 async def test_a_list_that_is_not_where_the_description_says_is_no_empty_list(tmp_path: Path, far: Anybody) -> None:
     side = opened(tmp_path, far, collects=[WINDOW])
     for body in (b'{"others":[]}', b'{"rows":5}', b'{"rows":"x"}', b"[1,2]", b'"x"', b"7"):

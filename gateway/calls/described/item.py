@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.calls.described.parts import Thing
+from gateway.calls.wire import without_nulls
 from gateway.core.brought import Bringer
 from gateway.core.faults import Text
 from gateway.core.handover import Collected, Uncollectable
@@ -22,6 +23,8 @@ from gateway.core.wire_record import canonical_bytes, tidied
 MOST_BYTES: Final = 1 << 20
 _LONGEST: Final = 200
 _TOKEN: Final = re.compile(r"([A-Za-z0-9_-]{1,100}):(?:\.([0-9a-f]{64})|([A-Za-z0-9_=-]{2,4000}))\Z")
+#: What is kept of what no rule reads (bytes of JSON).
+_MOST_UNREAD: Final = 64 * 1024
 _REASON: Final = "unreadable-item"
 
 
@@ -91,11 +94,21 @@ def message(thing: Thing, each: Waiting, bringer: Bringer, now: float) -> Collec
     subject = value_at(reading.data, thing.subject)
     if not isinstance(subject, str | int) or isinstance(subject, bool) or not str(subject).strip():
         return Uncollectable(each.token, _REASON, _lacking([_said(thing.subject)]))
+    data = {**reading.data, **_unread(thing, tidy.unknown, reading.data)}
     marks = [f"{name}={identity[name]}" for name in sorted(identity)] or [each.token]
     return bringer.message(
-        thing.contract, thing.version, reading.data, subject=str(subject), identity=[thing.name, *marks], now=now,
+        thing.contract, thing.version, data, subject=str(subject), identity=[thing.name, *marks], now=now,
         token=each.token, warnings=tidy.warnings,
     )  # fmt: skip
+
+
+def _unread(thing: Thing, unknown: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """``ext`` with what no rule read, where the description wants it and there is room for it."""
+    said = without_nulls(unknown)
+    if not thing.unread or not said or len(canonical_bytes(said)) > _MOST_UNREAD:
+        return {}
+    ext = data.get("ext")
+    return {"ext": {**(ext if isinstance(ext, dict) else {}), thing.unread: said}}
 
 
 def _identity(thing: Thing, item: Mapping[str, Any]) -> dict[str, str]:

@@ -26,7 +26,8 @@ class Thing:
     """How an item in the far side's words becomes a message.
 
     ``items``: where the list of them is; ``identity``: what makes an item itself, empty for all that it says;
-    ``subject``: where in the message's data its subject stands.
+    ``subject``: where in the message's data its subject stands; ``unread``: below which name of ``ext`` the members
+    are kept that no rule reads, empty where they are dropped.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Thing:
     item: Operation
     identity: Mapping[str, Path]
     subject: Path
+    unread: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class _Reader:
         identity = {name: self._path(at, where("identity", name)) for name, at in raw.get("identity", {}).items()}
         return Thing(
             raw["name"], raw["contract"], raw["version"], self._path(raw.get("items", ""), where("items")), item,
-            identity, self._path(raw["subject"], where("subject")),
+            identity, self._path(raw["subject"], where("subject")), raw.get("unread", ""),
         )  # fmt: skip
 
     def _call(self, raw: Mapping[str, Any], where: str) -> Operation:
