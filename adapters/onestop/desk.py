@@ -232,11 +232,16 @@ class Desk:
         return _reply(_NO, words, result=results, status=503, fields={"Retry-After": wait})
 
     async def _take(self, raw: Any, order: _Order, take: Take) -> dict[str, Any]:
-        item = await self._reader.read(raw, order.service, is_updating=order.is_updating, agency=order.agency)
-        answer = await take(item)
-        if isinstance(answer, NotReceived):
-            return _told(raw, _NO, answer.detail.vi)
-        words = ["Trục đã nhận trước đó" if answer.repeated else "Trục đã nhận", *(w.vi for w in item.warnings)]
+        items = await self._reader.read(raw, order.service, is_updating=order.is_updating, agency=order.agency)
+        is_repeated = True
+        for item in items:
+            # What was taken of several is known again when the item comes again.
+            answer = await take(item)
+            if isinstance(answer, NotReceived):
+                return _told(raw, _NO, answer.detail.vi)
+            is_repeated = is_repeated and answer.repeated
+        warnings = dict.fromkeys(w.vi for item in items for w in item.warnings)
+        words = ["Trục đã nhận trước đó" if is_repeated else "Trục đã nhận", *warnings]
         return _told(raw, _OK, "; ".join(words))
 
     async def _look_up(self, code: Any) -> Reply:

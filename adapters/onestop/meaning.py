@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.core.dossiers.dossier import Dossier
@@ -42,37 +42,53 @@ def status_of(text: str | None) -> int:
     return int(text)
 
 
-def meaning_of(
-    item: Mapping[str, Any], known: Dossier | None, *, is_updating: bool, forces: bool, agency: str
-) -> Meaning:
-    """What a tidy item of DongBoHoSoMC says; ``known`` is the dossier as the bus knows it.
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who tells an item, and how: ``agency`` whose software it is; ``forces``: it writes 9 over 5, 6 and 8;
+    ``restates``: the item says of the dossier itself what is not known yet; ``is_here``: whether this very item told
+    of a supplement (by its id) before.
+    """
 
-    ``agency``: whose software it is: the first word of it on a dossier that it answers for registers it, also where the
-    portal did. ``forces``: this software writes 9 over 5, 6 and 8; then what its own steps said holds, and its word is
-    kept beside.
+    agency: str
+    is_updating: bool
+    forces: bool
+    restates: bool
+    is_here: Callable[[str], bool]
+
+
+def meanings_of(item: Mapping[str, Any], known: Dossier | None, telling: Telling) -> tuple[Meaning, ...]:
+    """What a tidy item of DongBoHoSoMC says, in order; ``known`` is the dossier as the bus knows it.
+
+    The first word of an agency on a dossier that it answers for registers it, also where the portal did. Of software
+    that writes 9 over what waits, what its own steps said holds, and its word is kept beside. What a step cannot say of
+    the dossier itself is told by registering it anew, as of now.
     """
     status = status_of(item.get("TrangThaiHoSo"))
     told = {"@told": str(status)}
-    if not is_updating or known is None or known.status is None or _is_first_word(known, agency):
-        return Meaning("registered", "2.0", told)
+    if not telling.is_updating or known is None or known.status is None or _is_first_word(known, telling.agency):
+        return (Meaning("registered", "2.0", told),)
     has_results = "DanhSachGiayToKetQua" in item
-    if status == _DONE and not has_results and (asked := _asked(item, known)) is not None:
+    if status == _DONE and not has_results and (asked := _of_supplements(item, known, _WAITS, told, telling)):
         # Known software writes 9 over what waits; a request that nobody answered says what is so.
-        return Meaning("supplement-requested", "1.0", {**told, **asked, "TrangThaiHoSo": str(_WAITS), "@text": _FORCED})
-    if forces and status == _DONE and not has_results and known.status in _HELD_UP:
+        forced = {"TrangThaiHoSo": str(_WAITS), "@text": _FORCED}
+        return tuple(replace(each, extra={**each.extra, **forced}) for each in asked)
+    if telling.forces and status == _DONE and not has_results and known.status in _HELD_UP:
         forced = {**told, "TrangThaiHoSo": str(known.status), "@text": _FORCED}
-        return Meaning("progressed", "1.0", forced)
+        return (Meaning("progressed", "1.0", forced),)
     if status == _HANDED_OVER or (status == _DONE and has_results):
-        return Meaning("result-issued", "2.0", told)
+        return (Meaning("result-issued", "2.0", told),)
     if status in _RETURNED:
         reason = item.get("ThongTinTra") or item.get("GhiChu")
         if reason is None:
             raise Senseless(_NO_REASON)
-        return Meaning("returned", "1.0", {**told, "@reason": reason})
+        return (Meaning("returned", "1.0", {**told, "@reason": reason}),)
     if status == _WITHDRAWN:
         reason = item.get("ThongTinTra") or item.get("GhiChu")
-        return Meaning("withdrawn", "1.0", told if reason is None else {**told, "@reason": reason})
-    return _of_supplement(item, known, status, told) or Meaning("progressed", "1.0", told)
+        return (Meaning("withdrawn", "1.0", told if reason is None else {**told, "@reason": reason}),)
+    supplements = _of_supplements(item, known, status, told, telling)
+    if telling.restates:
+        return (*supplements, Meaning("registered", "2.0", {**told, "@now": True}))
+    return supplements or (Meaning("progressed", "1.0", told),)
 
 
 def _is_first_word(known: Dossier, agency: str) -> bool:
@@ -81,25 +97,30 @@ def _is_first_word(known: Dossier, agency: str) -> bool:
     )
 
 
-def _asked(item: Mapping[str, Any], known: Dossier) -> Mapping[str, Any] | None:
-    """The whole request among the item's supplements that nobody answered and nobody told before."""
-    meaning = _of_supplement(item, known, _WAITS, {})
-    return None if meaning is None else meaning.extra
+def _of_supplements(
+    item: Mapping[str, Any], known: Dossier, status: int, told: Mapping[str, Any], telling: Telling
+) -> tuple[Meaning, ...]:
+    """The requests or the answers that this item brings and that its agency did not tell before, in the item's order.
 
-
-def _of_supplement(item: Mapping[str, Any], known: Dossier, status: int, told: Mapping[str, Any]) -> Meaning | None:
-    """The request or the answer that this item brings and nobody told before; the list itself is sent every time."""
-    entries = [each for each in item.get("DanhSachHoSoBoSung", ()) if "HoSoBoSungId" in each]
+    The list itself is sent every time; the same item again says the same again. That the portal told of an
+    answer says nothing of the new due date, which is the office's to name.
+    """
     wanted = "supplement-requested" if status == _WAITS else "supplemented"
-    said = {step.told.event.reference for step in known.steps if step.told.event.kind == wanted}
-    for entry in reversed(entries):
+    lines = [step.told.event for step in known.steps]
+    said = {line.reference for line in lines if line.kind == wanted and line.agency == telling.agency}
+    found: dict[str, Meaning] = {}
+    for entry in item.get("DanhSachHoSoBoSung", ()):
         is_answered = "NgayTiepNhanBoSung" in entry
-        if entry["HoSoBoSungId"] in said or is_answered != (wanted == "supplemented"):
+        reference = entry.get("HoSoBoSungId", "")
+        if not reference or is_answered != (wanted == "supplemented"):
+            continue
+        if reference in said and not telling.is_here(reference):
             continue
         if wanted == "supplement-requested" and not {"NoiDungBoSung", "NgayBoSung"} <= set(entry):
             raise Senseless(_NO_REQUEST)
-        return Meaning(wanted, "1.0" if wanted == "supplement-requested" else "2.0", {**told, "@supplement": entry})
-    return None
+        version = "1.0" if wanted == "supplement-requested" else "2.0"
+        found[reference] = Meaning(wanted, version, {**told, "@supplement": entry})
+    return tuple(found.values())
 
 
 #: Which member of an item says since when its status holds, where one does.
@@ -118,6 +139,8 @@ def since_of(item: Mapping[str, Any], meaning: Meaning) -> str | None:
 
     A registration that says none begins when the dossier was received: whatever was done with it came after that.
     """
+    if "@now" in meaning.extra:
+        return None
     entry = meaning.extra.get("@supplement")
     if entry is not None:
         return str(entry["NgayTiepNhanBoSung" if meaning.kind == "supplemented" else "NgayBoSung"])

@@ -46,24 +46,26 @@ def call_of(case: dict[str, Any]) -> Call:
     return Call("POST", "", {}, {HEADER.lower(): KEY}, InMemory(json.dumps(body).encode()), "127.0.0.1")
 
 
-def known_of(case: dict[str, Any], bus: Bus) -> None:
-    """The dossier stands as the case says, registered by this office itself."""
+async def known_of(case: dict[str, Any], adapter: Any, bus: Bus) -> None:
+    """The dossier stands as the case says, registered by this office itself in the words of the case."""
     status = case["given"].get("record", {}).get("status", {}).get("code")
-    if status is not None:
-        item = case["wire"]
-        data = {
-            "dossierCode": item["MaHoSo"], "procedure": {"code": item["MaTTHC"]}, "agency": {"code": "H33.01"},
-            "applicant": {"name": item["ChuHoSo"], "kind": "citizen"},
-            "status": {"code": status, "at": "2026-11-23T08:30:00+07:00"},
-        }  # fmt: skip
-        bus.tell(an_event_of("dossier.registered", "2.0", data), bus.agency)
+    if status is None:
+        return
+    later = {"DanhSachHoSoBoSung", "DanhSachGiayToKetQua", "NgayTra", "NgayKetThucXuLy", "NgayTuChoi"}
+    wire = {name: value for name, value in case["wire"].items() if name not in later}
+    request = {**case["given"]["request"], "isUpdating": "False"}
+    await adapter.answer(
+        call_of({"given": {"request": request}, "wire": {**wire, "TrangThaiHoSo": str(status)}}), bus.take
+    )
+    assert [status for _, status in bus.events()] == [status]
+    bus.taken.clear()
 
 
 @pytest.mark.parametrize("name", ITEMS)
 async def test_what_stands_on_the_wire_means_what_the_case_says(name: str, tmp_path: Path) -> None:
     case, bus = read(name), Bus()
-    known_of(case, bus)
     adapter = an_adapter(tmp_path, bus)
+    await known_of(case, adapter, bus)
     reply = await adapter.answer(call_of(case), bus.take)
     assert json.loads(reply.body)["error_code"] == 0, reply.body.decode()
     (item,) = bus.taken
