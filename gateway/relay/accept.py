@@ -28,10 +28,9 @@ from gateway.core.envelope import (
     digest_of,
     parse_event,
     payload_digest,
-    refuse_gateway_attributes,
     seal,
 )
-from gateway.core.faults import Busy, Fault, Rejected, Text
+from gateway.core.faults import Busy, Fault
 from gateway.core.judgement import Judge, Judged, expired_fault
 from gateway.core.jws import Signer
 from gateway.core.receipt import payload_bytes, receipt_payload, sign_receipt
@@ -39,6 +38,7 @@ from gateway.core.registers import SecondProvider
 from gateway.core.routing import Route
 from gateway.ports import Acceptance, Accepted, AuditRow, Broker, Clock, FilesMissing, Ledger, NewMessage, Taken
 from gateway.relay.pace import Paces
+from gateway.relay.refusal import check_sealing, conflict, missing
 from gateway.relay.registers import Registers
 from gateway.relay.turnstile import Turnstile
 from gateway.relay.vigil import Vigil, Watched
@@ -181,7 +181,7 @@ class Accept:
     ) -> tuple[_Case, Event | None] | Fault:
         directory = self.directory()
         try:
-            _check_sealing(system, members, directory)
+            check_sealing(system, members, directory)
             signer = self.signer_of(system)
             event = {**members, "sealedby": directory.gateway}
             sealed = seal(event, signer)
@@ -277,7 +277,7 @@ class Accept:
             if isinstance(first, Accepted):
                 answers.append(first)
             elif isinstance(first, Taken) and one.event is not None:
-                answers.append(_conflict(one.event.id))
+                answers.append(conflict(one.event.id))
             else:
                 answers.append(one.fault or await self._expired(one))
         return answers
@@ -285,9 +285,9 @@ class Accept:
     async def _expired(self, one: Judged) -> Fault:
         """Expiry is judged last: a file that is missing comes first."""
         if one.files and one.source is not None:
-            missing = await self.ledger.missing_files(one.source.name, one.files)
-            if missing:
-                return _missing(missing)
+            absent = await self.ledger.missing_files(one.source.name, one.files)
+            if absent:
+                return missing(absent)
         return expired_fault()
 
     def _message(self, sound: _Sound, now: float) -> NewMessage:
@@ -379,22 +379,6 @@ def derived_uuid(*parts: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "urn:lgsp:" + ":".join(parts)))
 
 
-def _check_sealing(system: System, members: Mapping[str, Any], directory: Directory) -> None:
-    source = members.get("source")
-    named = directory.system(source) if isinstance(source, str) else None
-    if system.sealing != "gateway" or (isinstance(source, str) and (named is None or named.name != system.name)):
-        raise Rejected(
-            "sealing-not-allowed",
-            Text(
-                "Trục chỉ ký thay cho chính hệ thống đã xác thực và được đăng ký sealing = gateway."
-                " Bên gửi tự ký phong bì hoặc đề nghị đơn vị vận hành đăng ký.",
-                "The bus signs only for the authenticated system itself, registered with sealing = gateway."
-                " The sender must sign the envelope, or ask the operator for that registration.",
-            ),
-        )
-    refuse_gateway_attributes(members)
-
-
 def _name(system: System | None) -> str | None:
     return None if system is None else system.name
 
@@ -413,25 +397,4 @@ def _answer(said: Acceptance, message: NewMessage) -> Accepted | Fault:
         return said
     if isinstance(said, Served):
         raise TypeError("only what is offered may have been served before")
-    return _missing(said.digests) if isinstance(said, FilesMissing) else _conflict(message.id)
-
-
-def _conflict(id: str) -> Rejected:
-    return Rejected(
-        "conflict",
-        Text(
-            f"Mã {id} đã dùng cho một thông điệp khác. Bên gửi tạo mã mới cho thông điệp mới.",
-            f"The id {id} is taken by another message. The sender must make a new id for a new message.",
-        ),
-    )
-
-
-def _missing(digests: Sequence[str]) -> Rejected:
-    listed = ", ".join(digests[:10])
-    return Rejected(
-        "missing-file",
-        Text(
-            f"Trục không giữ, hoặc bên gửi không được nêu các tệp: {listed}. Bên gửi tải tệp lên trước rồi gửi lại.",
-            f"These files are not held, or the sender may not name them: {listed}. The sender must upload them first.",
-        ),
-    )
+    return missing(said.digests) if isinstance(said, FilesMissing) else conflict(message.id)
