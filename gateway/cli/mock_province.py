@@ -21,15 +21,19 @@ from gateway.cli.mock_axis import mock
 from gateway.core.faults import Misconfigured, Text
 
 if TYPE_CHECKING:
+    from gateway.cli.mocked.lives import Lives
     from gateway.cli.mocked.plan import Placed
     from gateway.cli.mocked.standing import Standing
+    from gateway.cli.mocked.tally import Tally
     from gateway.client.weather import Profile
 
 _PLAN: Final = Path(gateway.__file__).resolve().parent.parent / "deploy" / "mock-province"
 #: Systems of this adapter fetch for themselves: they are played by a commune.
 _FETCHING: Final = "inbox"
-#: To whom communes send.
-_RECIPIENT: Final = "H33.05"
+#: Who sends to whom: communes to a department, and who fetches there to a commune.
+_RECIPIENTS: Final = {"commune": "H33.05", "province": "H33.07.03"}
+#: A line that fell silent is given up after this (seconds); a piece at 64 kbit/s takes a quarter of it.
+_WITHIN: Final = 8.0
 _WORDS: Final = {
     "dropped": Text("→ để sẵn", "→ left waiting"),
     "called": Text("→ đã gọi vào trục", "→ called the bus"),
@@ -39,6 +43,7 @@ _WORDS: Final = {
     "refused": Text("✗ bị trả lại", "✗ given back"),
     "unreachable": Text("! không gọi được trục", "! the bus cannot be reached"),
     "trouble": Text("! trục trặc", "! trouble"),
+    "life": Text("· hồ sơ", "· dossier"),
 }
 
 
@@ -91,11 +96,15 @@ class _Province:
     others: Sequence[str]
     seconds: float | None
     _lines: dict[str, Profile] = field(default_factory=dict)
+    _story: str = ""
 
     async def live(self) -> None:
         """Stand, tell where, and go on for as long as it is told."""
         from gateway.cli.mocked import plan
+        from gateway.cli.mocked.cast import Cast
+        from gateway.cli.mocked.lives import Lives
 
+        self._story = f"{self.seed} 1"
         self._lines = dict(map(_line, self.profiles))
         systems = self._systems()
         self._check_names(systems)
@@ -107,6 +116,7 @@ class _Province:
             else:
                 folder = self.folder.absolute()
                 plan.found(folder, self.port)
+                self._story = f"{self.seed} {plan.next_run(folder)}"
             random.seed(self.seed)  # stand-ins that draw by chance draw the same
             stood = [await self._stand(stack, each, folder) for each in systems if each.adapter != _FETCHING]
             for fault in self.faults:
@@ -122,16 +132,31 @@ class _Province:
                     f"Đã ghi {folder}; chạy: lgsp -C {folder} serve", f"Written; run: lgsp -C {folder} serve"
                 )
                 self.place.give({"event": "written", "folder": str(folder), "bus": url})
-            work = [await self._actor(stack, each, folder, bus) for each in stood]
+            lives = Lives(Cast(), self.every, self._story, self._live_told, self._trouble_told)
+            work = [await self._actor(stack, each, folder, bus, lives) for each in stood]
             if bus and self.folder is not None:
                 fetchers = [each for each in systems if each.adapter == _FETCHING]
-                work += [await self._commune(stack, each, folder, bus) for each in fetchers]
+                work += [await self._commune(stack, each, folder, bus, lives) for each in fetchers]
+            work.append(lives.go_on())
             self.place.give({"event": "ready", "systems": [each.placed.system for each in stood]})
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.seconds), asyncio.TaskGroup() as all_of_them:
-                    for each in work:
-                        all_of_them.create_task(each)
-                    await asyncio.Event().wait()
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.seconds), asyncio.TaskGroup() as all_of_them:
+                        for each in work:
+                            all_of_them.create_task(each)
+                        await asyncio.Event().wait()
+            finally:
+                self._sum_up(lives.cast.tally)
+
+    def _sum_up(self, tally: Tally) -> None:
+        from gateway.cli.mocked.tally import in_words
+
+        counted = tally.count()
+        self.place.give({"event": "summary", "seed": self.seed, "kinds": counted, "missing": tally.missing()[:100]})
+        self.place.say("Tổng kết", "Summary")
+        for kind, line in counted.items():
+            words = in_words(kind, line)
+            self.place.say(words.vi, words.en)
 
     def _systems(self) -> list[Placed]:
         """The plan's systems whose software is there, and those asked for besides; the others are told."""
@@ -190,28 +215,49 @@ class _Province:
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         return (await stack.enter_async_context(a_bad_line(host, port, line, self.seed))).url
 
-    async def _actor(self, stack: AsyncExitStack, stood: Standing, folder: Path, bus: str) -> Any:
+    async def _actor(self, stack: AsyncExitStack, stood: Standing, folder: Path, bus: str, lives: Lives) -> Any:
+        from gateway.cli.mocked.lives import PARTS
         from gateway.cli.mocked.traffic import Actor
         from gateway.relay.reception import door_at
         from gateway.tongues import load_kind
 
-        kind = load_kind(stood.placed.adapter, ())
+        adapter = stood.placed.adapter
+        kind = load_kind(adapter, ())
         near = await self._near_end(stack, stood.placed, bus)
         answers = bool(getattr(kind, "ANSWERS", False))
         door = door_at(near, stood.placed.system) if near and answers else ""
         file = stood.placed.members.get("secret_file")
         secret = (folder / file).read_text("utf-8").strip() if file and self.folder is not None else ""
-        return Actor(stood, self._tell, self.every, self.seed, bool(kind.COLLECTS), answers, door, near, secret).work()
+        actor = Actor(
+            stood, self._tell, self.every, self.seed, bool(kind.COLLECTS), answers, door, near, secret, lives.cast,
+            adapter in PARTS,
+        )  # fmt: skip
+        actor.connect()
+        lives.join(adapter, stood.software, door)
+        return actor.work()
 
-    async def _commune(self, stack: AsyncExitStack, placed: Placed, folder: Path, bus: str) -> Any:
+    async def _commune(self, stack: AsyncExitStack, placed: Placed, folder: Path, bus: str, lives: Lives) -> Any:
         from gateway.cli.mocked.commune import Commune
+        from gateway.cli.mocked.desk import Desk
+        from gateway.client.bus import Bus
         from gateway.client.identity import find_files, read_signer
 
         signer = read_signer(*find_files(folder / "keys", placed.system))
         near = await self._near_end(stack, placed, bus)
         self.place.give({"event": "listening", "name": placed.adapter, "system": placed.system, "url": near})
-        to = _RECIPIENT if placed.agency["level"] == "commune" else ""
-        return Commune(placed.system, signer, near, bus, self._tell, self.every, self.seed, to).work()
+        reach = await stack.enter_async_context(Bus.reach(near, public_url=bus, within=_WITHIN))
+        desk = Desk(placed.system, signer, reach)
+        lives.fetches(desk)
+        level = placed.agency["level"]
+        wants = {each["contract"] for each in placed.members.get("subscriptions", [])}
+        to = _RECIPIENTS.get(level, "") if "document.issued" in wants else ""
+        return Commune(desk, lives.cast, self._tell, self.every, self._story, to).work()
+
+    def _live_told(self, who: str, code: str, what: str) -> None:
+        tell(self.place, "life", f"{code} {what}", _WORDS["life"], who=who, code=code, what=what)
+
+    def _trouble_told(self, code: str, why: str) -> None:
+        tell(self.place, "trouble", f"{code}: {why}", _WORDS["trouble"], code=code, what=why)
 
     def _tell(self, event: str, who: Any, **more: Any) -> None:
         system = who.placed.system if hasattr(who, "placed") else who.system

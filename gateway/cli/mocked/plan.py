@@ -92,6 +92,14 @@ def found(folder: Path, port: int) -> None:
     (folder / MARK).write_text("lgsp mock province\n", "utf-8")
 
 
+def next_run(folder: Path) -> int:
+    """The number of this run in a folder: each has dossiers of its own, since the bus knows those of the last one."""
+    mark = folder / MARK
+    with mark.open("a", encoding="utf-8") as file:
+        file.write("run\n")
+    return mark.read_text("utf-8").splitlines().count("run")
+
+
 async def write(folder: Path, plan: Path, systems: Iterable[tuple[Placed, Mapping[str, Any]]]) -> str:
     """Write agencies with these systems and their settings, and the agreements; put it in force. The bus' address."""
     contracts = built_in_catalog().names()

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from gateway.cli.mocked.cast import Cast
 from gateway.cli.mocked.standing import Standing
 from gateway.core.content import whole
 from gateway.core.visit import Call, Reply
@@ -22,6 +23,8 @@ from gateway.core.visit import Call, Reply
 Teller = Callable[..., None]
 _LOOK: Final = 0.3
 _WITHIN: Final = 20.0
+#: What is dropped there is a document on its way to another office.
+DOCUMENTS: Final = frozenset({"edxml_folder", "vdxp"})
 
 
 @dataclass(slots=True)
@@ -39,6 +42,9 @@ class Actor:
     #: Where it finds the bus' own doors, and what it is known by there.
     bus: str = ""
     secret: str = ""
+    #: Where what it brings is counted; it brings nothing by itself where it plays a part in the lives of dossiers.
+    cast: Cast = field(default_factory=Cast)
+    has_part: bool = False
     _known: set[str] = field(default_factory=set)
     _number: int = 0
     _is_reached: bool = True
@@ -46,17 +52,22 @@ class Actor:
     async def work(self) -> None:
         """Bring and tell, for ever."""
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._bring())
+            if not self.has_part:
+                both.create_task(self._bring())
             both.create_task(self._watch())
+
+    def connect(self) -> None:
+        """Tell the software where the bus is, and who it is there."""
+        software, system = self.standing.software, self.standing.placed.system
+        told = {"door": self.door, "bus": self.bus, "system": system, "agency": system.partition("/")[0]}
+        told |= {"inbox_secret": self.secret}
+        for name, value in told.items():
+            if isinstance(getattr(software, name, None), str):
+                setattr(software, name, value)
 
     async def _bring(self) -> None:
         chance = random.Random(f"{self.seed} {self.standing.placed.system}")  # noqa: S311 - a story, no secret
         software = self.standing.software
-        for name, value in (("door", self.door), ("bus", self.bus), ("system", self.standing.placed.system)):
-            if hasattr(software, name):
-                setattr(software, name, value)
-        if hasattr(software, "inbox_secret"):
-            software.inbox_secret = self.secret
         timeout = aiohttp.ClientTimeout(total=_WITHIN)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
             while True:
@@ -67,14 +78,14 @@ class Actor:
                     if self.collects and hasattr(software, "drop"):
                         await software.drop(event)
                         self.tell("dropped", self.standing, id=event["id"])
+                        self._note(event["data"]["subject"])
                 if self.door and self.answers and hasattr(software, "visit"):
                     await self._call(session, software.visit(event))
-                if self.door and hasattr(software, "cycle"):
-                    with self._trouble_is_told():
-                        await software.cycle()
-                if self.secret and hasattr(software, "fetch"):
-                    with self._trouble_is_told():
-                        await software.fetch()
+
+    def _note(self, subject: str) -> None:
+        """A document is on its way, where it has one to go to."""
+        if self.cast.desks and self.standing.placed.adapter in DOCUMENTS:
+            self.cast.tally.bring("document", subject, seen=lambda: self.cast.with_subject(subject))
 
     async def _call(self, session: aiohttp.ClientSession, call: Call) -> None:
         url = f"{self.door}{quote(call.path)}" + (f"?{urlencode(call.query)}" if call.query else "")
@@ -98,6 +109,9 @@ class Actor:
         while True:
             await asyncio.sleep(_LOOK)
             with self._trouble_is_told():
+                if self.secret and hasattr(software, "fetch"):
+                    with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                        await software.fetch()
                 for delivery in await software.arrivals():
                     self._once("arrived", delivery)
                 if self.collects and hasattr(software, "refusals"):
@@ -124,7 +138,7 @@ def an_event(number: int, id: uuid.UUID) -> Mapping[str, Any]:
     document = f"H33.05,{now:%Y/%m/%d},{number}/MAU-{id.hex[:6]}"
     data = {
         "documentId": document, "symbol": f"{number}/MAU-{id.hex[:6]}", "issuingOrganId": "H33.05",
-        "recipients": ["H33.16"], "subject": f"Việc mẫu số {number}", "confidentiality": "none",
+        "recipients": ["H33.16"], "subject": f"Việc mẫu số {number}-{id.hex[:8]}", "confidentiality": "none",
     }  # fmt: skip
     return {
         "specversion": "1.0", "id": str(id), "source": "H33.05/dms", "type": "document.issued",
