@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,14 +46,14 @@ def test_no_command_shows_a_person_unless_it_is_asked_to(folder: Path) -> None:
     url = at_a_free_port(folder)
     assert lgsp("-C", folder, "apply").status == 0
     id_ = str(uuid.uuid4())
-    event = {
+    event: dict[str, Any] = {
         "specversion": "1.0", "id": id_, "source": "H33.05/dms", "type": "dossier.registered", "subject": CODE,
         "dataschema": "urn:lgsp:contract:dossier.registered:2.0", "time": format_moment(time.time()), "to": "H33.16",
         "datacontenttype": "application/json", "purpose": "van-ban", "data": DOSSIER,
     }  # fmt: skip
     signer = read_signer(folder / "keys/H33.05-dms.pem", folder / "keys/H33.05-dms.crt")
 
-    async def send(event: dict[str, object]) -> None:
+    async def send(event: dict[str, Any]) -> None:
         async with Bus.reach(url) as bus:
             await bus.send(seal(event, signer))
 

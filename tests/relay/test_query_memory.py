@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gateway.config.picture import agreement_of
 from gateway.core.envelope import seal
 from gateway.relay.answers import Answers
 from gateway.relay.query import Reply
@@ -86,3 +87,13 @@ async def test_that_there_is_no_record_is_never_remembered_and_room_is_bounded(o
         await office.ask(subject=f"00000000000{number}")
     assert len(office.asked) == 6
     assert PERSON not in repr(small.answers)
+
+
+def test_an_agreement_lets_answers_be_given_again_for_as_long_as_it_says_and_else_never() -> None:
+    body = {
+        "id": "TC", "title": "Tra cứu", "basis": "NĐ 47/2020/NĐ-CP", "purpose": "giai-quyet-tthc", "from": ["H33.05"],
+        "to": ["H33.16"], "contracts": ["citizen.lookup"], "valid_from": "2026-01-01", "valid_until": "2026-12-31",
+    }  # fmt: skip
+
+    assert agreement_of(body).cache == 0
+    assert agreement_of({**body, "cache": "60s"}).cache == 60
