@@ -59,14 +59,18 @@ def test_they_agree_on_every_example_with_any_value_put_in_any_place(version: Ve
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.dataschema)
-@pytest.mark.parametrize("value", ODD, ids=repr)
-def test_they_agree_on_data_that_is_hardly_a_message(version: Version, value: Any) -> None:
-    fast, slow = both(version, value)
+def test_they_agree_on_data_that_is_hardly_a_message(version: Version) -> None:
+    for value in ODD:
+        fast, slow = both(version, value)
 
-    assert fast is slow
+        assert fast is slow, value
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+#: The more versions there are, the fewer documents of each: they share most of their parts.
+EACH = max(8, 400 // len(VERSIONS))
+
+
+@settings(deadline=None, max_examples=EACH, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.dataschema)
 def test_they_agree_on_documents_by_chance_and_on_those_with_one_odd_value(
