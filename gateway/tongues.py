@@ -95,6 +95,11 @@ class Tongues:
         kind = self._kind_of(system)
         return kind is None or bool(getattr(kind, "ANSWERS", False))
 
+    def reads_all(self, system: System) -> bool:
+        """Whether its adapter speaks for the province, and so is given all of every dossier."""
+        kind = self._kind_of(system)
+        return kind is not None and getattr(kind, "READS", "own") == "all"
+
     def lists_agencies(self, system: System) -> bool:
         """Whether this system's adapter can fetch a list of agencies (``fetch_agencies``)."""
         kind = self._kind_of(system)

@@ -30,6 +30,8 @@ MODE: Final[Literal["push", "pull"]] = "push"
 #: The portal's dictionary of procedures alone: dossiers come by the door.
 COLLECTS: Final = True
 ANSWERS: Final = True
+#: The portal is told of every dossier that was filed with it, whoever sent what of it.
+READS: Final = "all"
 _TONGUE: Final = "dvcqg"
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "national": ("username", "password_file", "dstcode", "auth_endpoint", "integration_endpoint", "share_endpoint"),

@@ -25,6 +25,8 @@ from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncolle
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = False
+#: It writes to the applicant, whose address stands in a registration that was sent to others.
+READS: Final = "all"
 
 _TEXTS: Final = Path(__file__).resolve().parent / "texts"
 _PARTS: Final = frozenset({"subject", "body"})

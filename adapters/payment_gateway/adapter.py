@@ -48,6 +48,8 @@ from gateway.ports import (
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = False
 ANSWERS: Final = True
+#: A bill is of what any office charged: it is made of what was sent to others.
+READS: Final = "all"
 _FOLDER: Final = Path(__file__).parent
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _NEVER: Final = frozenset({400, 415, 422})

@@ -29,6 +29,8 @@ MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = False
 #: Phones that ask come by the provider's calls; where ``inbound`` is not set nobody is let in.
 ANSWERS: Final = True
+#: It writes to the applicant, whose phone stands in a registration that was sent to others.
+READS: Final = "all"
 
 _TEXTS: Final = Path(__file__).resolve().parent / "texts"
 _PARTS: Final = frozenset({"text"})

@@ -24,6 +24,8 @@ from gateway.ports import AdapterContext, Call, Collected, HandedOver, Parcel, R
 MODE: Final[Literal["push", "pull"]] = "pull"
 COLLECTS: Final = False
 ANSWERS: Final = True
+#: Applicants are told where theirs stands, and no agency ever is: the page answers to them.
+READS: Final = "all"
 
 _LARGEST: Final = 4096
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -92,7 +94,7 @@ class StatusLookup:
             return await self._opened(speaker, who, code, secret)
         if not self._look.is_anonymous:
             return speaker.said(400, "secret-needed", _NEEDED, code=code)
-        dossier = await self._context.dossier(code)
+        dossier = await self._context.course(code)
         if dossier is None or dossier.status is None:
             return speaker.said(404, "not-found", _UNKNOWN_CODE, code=code)
         return speaker.told(anonymous(dossier))

@@ -26,6 +26,8 @@ from gateway.ports import AdapterContext, Collected, HandedOver, Parcel, Uncolle
 
 MODE: Final[Literal["push", "pull"]] = "push"
 COLLECTS: Final = True
+#: Whoever orders need not say the procedure's name, and the post wants it.
+READS: Final = "all"
 _FOLDER: Final = Path(__file__).parent
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _NEVER: Final = frozenset({400, 415, 422})

@@ -34,13 +34,15 @@ def handed_out(
     new_sink: NewSink,
     port: int = 0,
     dossier: LookUp | None = None,
+    course: LookUp | None = None,
 ) -> AdapterContext:
     """What one system's adapter may use; ``port``: where the gateway listens, where the settings leave it open.
 
-    ``dossier`` looks up what is known of a dossier; without it none is known.
+    ``dossier`` looks up what this adapter may know of a dossier, ``course`` the same without its record; without them
+    none is known.
     """
     folder = settings.folder
-    known = {} if dossier is None else {"dossier": dossier}
+    known = {name: look for name, look in (("dossier", dossier), ("course", course)) if look is not None}
     return AdapterContext(
         system=system,
         settings=system.settings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import gateway
 from gateway.compose.asked import missing_on, operations_on, reconcile_on, requests_on
@@ -30,6 +31,7 @@ from gateway.core.dossiers.dossier import Dossier
 from gateway.core.dossiers.event import DossierEvent
 from gateway.core.envelope import Event
 from gateway.core.law.rules import Law, owed
+from gateway.core.moments import day_of
 from gateway.core.routing import Route
 from gateway.ports import AdapterContext, Broker, Clock, Ledger, Spool
 from gateway.ports.documents import Register
@@ -215,11 +217,25 @@ class Steps:
     def _context(self, system: System) -> AdapterContext:
         return handed_out(
             system, self.settings, self.keyring, now=self.clock.now, open_file=self.spool.open,
-            new_sink=self.scratch.sink, port=self.port, dossier=self._dossier,
+            new_sink=self.scratch.sink, port=self.port,
+            dossier=partial(self._dossier, system), course=partial(self._course, system),
         )  # fmt: skip
 
-    async def _dossier(self, code: str) -> Dossier | None:
-        return await self.dossiers.view(code)
+    async def _dossier(self, system: System, code: str) -> Dossier | None:
+        """What a system's adapter may know of a dossier."""
+        if self.tongues.reads_all(system):
+            return await self.dossiers.view(code)
+        return await self.dossiers.view_for(code, self._selves(system))
+
+    async def _course(self, system: System, code: str) -> Dossier | None:
+        """The same without its record."""
+        if self.tongues.reads_all(system):
+            return await self.dossiers.course(code)
+        return await self.dossiers.course_for(code, self._selves(system))
+
+    def _selves(self, system: System) -> frozenset[str]:
+        """The codes for which its agency stands: its own, and closed ones in whose place it came."""
+        return frozenset(self.picture.directory.naming.selves(system.agency, day_of(self.clock.now())))
 
     def _pushed(self) -> list[str]:
         """Systems to which the bus delivers by itself."""

@@ -106,7 +106,11 @@ class AdapterContext:
     #: An address under which whoever has it may fetch a file of the spool for a while: (SHA-256, file name) -> URL.
     link: Callable[[str, str], str] = _no_link
     #: A dossier by its code as anybody writes it, with its record: what is known of it now; None of an unknown one.
+    #: An adapter is given what its system's agency may see: nothing of a dossier with which that has nothing to do, and
+    #: a record of what was sent by it or to it. One that says ``READS = "all"`` is given everything.
     dossier: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
+    #: The same without its record, which costs nothing to make.
+    course: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
 
 
 class Trying(Protocol):
@@ -135,6 +139,10 @@ class AdapterKind(Protocol):
     COLLECTS: bool
     #: Whether its agency calls the bus: the adapter is an :class:`Answering`. Absent means no.
     ANSWERS: bool
+    #: Which dossiers ``AdapterContext.dossier`` gives it: what its system's agency may see (``own``, also where it is
+    #: absent), or ``all``, for one that speaks for the province to a portal or to applicants. Whoever registers a system
+    #: chooses the kind, and with it this: no setting and no message does.
+    READS: Literal["own", "all"]
 
     def open_adapter(self, context: AdapterContext) -> Adapter:
         """An adapter for one system; raises Misconfigured where its settings cannot work."""

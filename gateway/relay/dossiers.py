@@ -97,10 +97,13 @@ class Dossiers:
 
         Its record is made of what was sent by them or to them.
         """
+        dossier = await self.course_for(code, agencies)
+        return None if dossier is None else await self._recorded(dossier, readable_by(dossier, agencies))
+
+    async def course_for(self, code: str, agencies: Collection[str]) -> Dossier | None:
+        """The same without its record."""
         dossier = await self.course(code)
-        if dossier is None or parties_in(dossier).isdisjoint(agencies):
-            return None
-        return await self._recorded(dossier, readable_by(dossier, agencies))
+        return None if dossier is None or parties_in(dossier).isdisjoint(agencies) else dossier
 
     async def _recorded(self, dossier: Dossier, lines: Sequence[Told]) -> Dossier:
         data = await self.data_of(lines)

@@ -81,7 +81,12 @@ class Lookup:
         self.known: dict[str, Dossier] = {CODE: a_dossier()}
         self.delay = 0.0
         context = self.hands.context("status_lookup", {"answer_milliseconds": 10, **settings})
-        self.adapter: StatusLookup = open_adapter(replace(context, dossier=self.dossier))
+        self.adapter: StatusLookup = open_adapter(replace(context, dossier=self.dossier, course=self.course))
+
+    async def course(self, code: str) -> Dossier | None:
+        """As the dossier, but its record is not made."""
+        found = self.known.get(code)
+        return None if found is None else replace(found, record={})
 
     async def dossier(self, code: str) -> Dossier | None:
         found = self.known.get(code)

@@ -14,7 +14,7 @@ from gateway.core.faults import Busy, TransientFailure
 from gateway.ports import Call, Collected, NotReceived, Received
 from gateway.relay.reception import Reception
 from gateway.relay.sync import Sync
-from gateway.tongues import Tongues
+from gateway.tongues import BUILT_IN, Tongues
 from tests.adapters.fitting import Hands
 from tests.town import Town, a_town
 
@@ -62,6 +62,17 @@ def tongues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tongues:
         (tmp_path / name / "adapter.py").write_text(text, "utf-8")
         monkeypatch.delitem(sys.modules, f"lgsp_province_adapters.{name}", raising=False)
     return Tongues((tmp_path,), lambda system: Hands(tmp_path).context(system.adapter, {}))
+
+
+def test_an_adapter_knows_what_its_agency_may_unless_its_kind_speaks_for_the_province(
+    town: Town, tongues: Tongues
+) -> None:
+    """One that cannot be loaded counts as one that does everything, but nobody tells it everything."""
+    assert not tongues.reads_all(town.system(OTHER))
+    assert not tongues.reads_all(town.system(LINE))
+    kinds = sorted(each.parent.name for each in BUILT_IN.glob("*/adapter.py"))
+    told_all = [kind for kind in kinds if tongues.reads_all(replace(town.system(LINE), adapter=kind))]
+    assert told_all == ["dvcqg", "mail_notice", "payment_gateway", "sms_gateway", "status_lookup", "vnpost"]
 
 
 async def test_what_cannot_be_loaded_does_not_keep_the_others_from_being_collected_from(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,20 @@ async def test_a_dossier_is_worked_out_by_itself_and_a_missed_deadline_told_once
     (part,) = seen["parts"]
     assert part["due"].startswith("2026-11-30T04:2"), part
     assert seen["due"].startswith("2026-12-04T09:5"), seen["due"]
-    # An adapter is handed the whole of it.
+    # An adapter is handed what its system's agency may see of it; one that speaks for the province all of it.
     system = gateway.picture.directory.systems["H33.16/dms"]
     handed = await gateway._context(system).dossier(CODE.lower())
     assert handed is not None
     assert handed.record["dossierCode"] == CODE
+    strange = replace(system, agency="H33.99")
+    assert await gateway._context(strange).dossier(CODE) is None
+    assert await gateway._context(strange).course(CODE) is None
+    page = gateway._context(replace(strange, adapter="status_lookup"))
+    known, course = await page.dossier(CODE), await page.course(CODE)
+    assert known is not None
+    assert known.record["applicant"]["name"] == "Nguyễn Văn Mẫu"
+    assert course is not None
+    assert (course.status, course.record) == (known.status, {})
 
     agencies.clock.leap(MONDAY)
     assert await gateway.dossiers.look_once() == 0
