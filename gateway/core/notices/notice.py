@@ -6,11 +6,11 @@ words, its dates, what is asked for, and where to ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.dossier import Dossier, Step
 from gateway.core.dossiers.history import is_heard
 from gateway.core.dossiers.statuses import name_of
 from gateway.core.faults import Text
@@ -35,6 +35,8 @@ PLACEHOLDERS: Final = frozenset(
 )  # fmt: skip
 #: Statuses that have a message of their own: refused, a supplement, withdrawn, stopped, done, handed over.
 _TOLD_ELSEWHERE: Final = frozenset({3, 5, 7, 8, 9, 10})
+#: What names a due date.
+_APPOINT: Final = frozenset({"registered", "supplemented"})
 #: Of a text that people wrote this much is passed on (characters), and of a list so many entries.
 _LONGEST: Final = 8000
 _LONGEST_NAME: Final = 500
@@ -47,7 +49,8 @@ class Notice:
 
     ``is_news``: False where the register does not take the message for true of the dossier (out of order, said before,
     by somebody who has no say), it is about one office's part alone and asks for nothing, or it is a step that leads to
-    no new status, or to one that another message says more of.
+    no new status, or to one that another message says more of. ``is_again``: its office registered the dossier before,
+    so nothing was received now; that is news where the due date is another one, or the status.
     """
 
     contract: str
@@ -57,6 +60,7 @@ class Notice:
     email: str = ""
     phone: str = ""
     is_news: bool = True
+    is_again: bool = False
 
 
 def dossier_code(event: Mapping[str, Any]) -> str:
@@ -90,6 +94,7 @@ def notice_of(event: Mapping[str, Any], dossier: Dossier | None, message: str = 
         email=_first(each.get("email") for each in applicant),
         phone=_first(each.get("phone") for each in applicant),
         is_news=_is_news(dossier, message, asks=any(asked[name].vi for name in ("asked", "fees"))),
+        is_again=_is_again(dossier, message),
     )
 
 
@@ -160,17 +165,46 @@ def _amounts(fees: Iterable[Any]) -> Iterator[int]:
             yield amount
 
 
-def _is_news(dossier: Dossier | None, message: str, *, asks: bool) -> bool:
+def _is_again(dossier: Dossier | None, message: str) -> bool:
+    """Whether the message registers anew what its agency registered before."""
+    place, steps = _place(dossier, message)
+    if place is None or steps[place].told.event.kind != "registered":
+        return False
+    agency = steps[place].told.event.agency
+    return any(
+        each.told.event.kind == "registered" and each.told.event.agency == agency and is_heard(each)
+        for each in steps[:place]
+    )
+
+
+def _is_due_new(steps: Sequence[Step], place: int) -> bool:
+    """Whether the step at ``place`` names another due date than the one that was named last."""
+    named = [each.told.event.due for each in steps[:place] if each.told.event.kind in _APPOINT and is_heard(each)]
+    before = next((due for due in reversed(named) if due is not None), None)
+    due = steps[place].told.event.due
+    return due is not None and due != before
+
+
+def _place(dossier: Dossier | None, message: str) -> tuple[int | None, Sequence[Step]]:
+    """Where the message stands among the steps of its dossier; None where it does not."""
     key = message.lower()
     steps = () if dossier is None or not key else dossier.steps
-    step = next((each for each in steps if each.told.message.lower() == key), None)
-    if step is None:
+    return next((at for at, each in enumerate(steps) if each.told.message.lower() == key), None), steps
+
+
+def _is_news(dossier: Dossier | None, message: str, *, asks: bool) -> bool:
+    place, steps = _place(dossier, message)
+    if place is None:
         return True
+    step = steps[place]
+    is_late = "late" in step.flags  # what came after it was told already
     event = step.told.event
     if event.kind == "progressed" and not asks:
         # A citizen is told of a new status once, and of these by the message that says more of them.
-        is_late = "late" in step.flags  # what came after it was told already
         return is_heard(step) and step.counts and not is_late and event.status not in _TOLD_ELSEWHERE
+    if event.kind == "registered" and (not step.counts or _is_again(dossier, message)):
+        is_moved = step.counts and not is_late and event.status not in _TOLD_ELSEWHERE
+        return is_heard(step) and (is_moved or (_is_due_new(steps, place) and event.status == step.status))
     is_of_part = event.status is not None and event.status != step.status
     return is_heard(step) and (asks or not is_of_part)
 

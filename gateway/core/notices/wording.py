@@ -6,6 +6,8 @@
     body = { vi = "...", en = "..." }
     [status.9]
     body = { vi = "...", en = "..." }     # what it leaves out is the default's
+    [again]                           # where it is said of a dossier that was registered before, at any status
+    body = { vi = "...", en = "..." }
 
 A line whose placeholders are all empty is left out, so that a text need not know what is known. Other braces than
 those around a placeholder are a mistake, found when the file is read.
@@ -16,7 +18,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from gateway.core.faults import Misconfigured, Text
@@ -31,15 +33,19 @@ _STATUSES: Final = frozenset(str(number) for number in range(1, 11))
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The texts of one contract: ``default`` and those of single statuses, each part name -> both languages."""
+    """The texts of one contract: ``default``, those of single statuses, and those of what was said before with other
+    words (``again``); each part name -> both languages.
+    """
 
     audience: Audience
     default: Mapping[str, Text]
     of_status: Mapping[int, Mapping[str, Text]]
+    again: Mapping[str, Text] = field(default_factory=dict)
 
     def said(self, part: str, notice: Notice, more: Mapping[str, Text]) -> Text:
         """The ``part`` in both languages, filled with what is known; ``more`` is known beside the notice."""
-        text = self.of_status.get(notice.status or 0, {}).get(part) or self.default[part]
+        own = self.again if notice.is_again else self.of_status.get(notice.status or 0, {})
+        text = own.get(part) or self.default[part]
         values = {**more, **notice.values}
         return Text(
             filled(text.vi, {name: value.vi for name, value in values.items()}),
@@ -79,15 +85,15 @@ def _wording(raw: bytes, parts: frozenset[str], names: frozenset[str], where: st
         raise _wrong(where, Text("Không đọc được tệp lời văn", "The texts cannot be read"), "TOML, UTF-8, ≤ 64 KiB")
     audience = content.get("audience", "applicant")
     of_status = content.get("status", {})
-    if audience not in ("applicant", "office") or not set(content) <= {"audience", "default", "status"}:
-        raise _wrong(where, Text("Có thành phần lạ", "There is an unknown member"), "audience, default, status")
+    if audience not in ("applicant", "office") or not set(content) <= {"audience", "default", "status", "again"}:
+        raise _wrong(where, Text("Có thành phần lạ", "There is an unknown member"), "audience, default, status, again")
     if not isinstance(of_status, dict) or not set(of_status) <= _STATUSES:
         raise _wrong(where, Text("Trạng thái phải từ 1 đến 10", "A status is 1 to 10"), "[status.1] … [status.10]")
     default = _parts(content.get("default"), parts, names, f"{where}: default")
     if set(default) != parts:
         raise _wrong(f"{where}: default", Text("Thiếu lời văn", "Texts are missing"), ", ".join(sorted(parts)))
     each = {int(n): _parts(texts, parts, names, f"{where}: status.{n}") for n, texts in of_status.items()}
-    return Wording(audience, default, each)
+    return Wording(audience, default, each, _parts(content.get("again", {}), parts, names, f"{where}: again"))
 
 
 def _parts(content: Any, parts: frozenset[str], names: frozenset[str], where: str) -> dict[str, Text]:
