@@ -145,8 +145,8 @@ class OneStopWso2:
         warnings: list[str] = []
         for position in range(len(items)):
             try:
-                item = await self._read(lifted, (position,) if is_list else (), path)
-                answer = await take(item)
+                read = await self._read(lifted, (position,) if is_list else (), path)
+                refusal = await _taken(read, take)
             except Senseless as fault:
                 wrong.append(f"{position + 1}: {fault.detail.vi}" if is_list else fault.detail.vi)
                 continue
@@ -155,19 +155,19 @@ class OneStopWso2:
                     raise
                 fields = {"Retry-After": str(int(fault.retry_after or 5))}
                 return self._told(_LATER.vi, status=503, fields=fields)
-            if isinstance(answer, NotReceived):
-                wrong.append(f"{position + 1}: {answer.detail.vi}" if is_list else answer.detail.vi)
-            warnings += [each.vi for each in item.warnings]
+            if refusal is not None:
+                wrong.append(f"{position + 1}: {refusal.detail.vi}" if is_list else refusal.detail.vi)
+            warnings += dict.fromkeys(each.vi for item in read for each in item.warnings)
         if wrong:
             return self._told("; ".join(wrong))
         return self._told("; ".join(["Thành công", *warnings]), is_taken=True)
 
-    async def _read(self, lifted: Lifted, place: tuple[int, ...], path: str) -> Collected:
+    async def _read(self, lifted: Lifted, place: tuple[int, ...], path: str) -> tuple[Collected, ...]:
         said: Mapping[str, Any] = lifted.value[place[0]] if place else lifted.value
         if path == _TRACES:
-            return await self._reader.trace(said)
+            return (await self._reader.trace(said),)
         if path == _STATISTIC:
-            return await self._reader.statistic(said)
+            return (await self._reader.statistic(said),)
         files = await asyncio.to_thread(files_of, lifted, place, self._most, self._context.new_sink)
         return await self._reader.document(said, files)
 
@@ -189,6 +189,15 @@ class OneStopWso2:
         self, words: str, *, is_taken: bool = False, status: int = 200, fields: Mapping[str, str] | None = None
     ) -> Reply:
         return _json({"Status": self._yes if is_taken else self._no, "Message": words}, status, fields)
+
+
+async def _taken(items: Sequence[Collected], take: Take) -> NotReceived | None:
+    """Take what one document makes, in order; the first refusal where there is one."""
+    for item in items:
+        answer = await take(item)
+        if isinstance(answer, NotReceived):
+            return answer
+    return None
 
 
 def asks_for_token(call: Call) -> bool:

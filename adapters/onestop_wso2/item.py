@@ -7,19 +7,22 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.onestop_wso2.inline import marked, placed
-from adapters.onestop_wso2.meaning import Marks, Meaning, Senseless, meaning_of, without_marks
+from adapters.onestop_wso2.meaning import Marks, Meaning, Senseless, Telling, meanings_of, without_marks
 from adapters.onestop_wso2.wire import Wire, beyond
+from gateway.core.dossiers.again import is_restated, origin_again
 from gateway.core.dossiers.code import check_own
 from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.order import AHEAD
 from gateway.core.dossiers.statuses import ours
 from gateway.core.faults import Text
 from gateway.core.forms import read_moment, write_moment
 from gateway.core.handover import Collected, CollectedFile
-from gateway.core.moments import format_moment
+from gateway.core.moments import VIET_NAM, format_moment
+from gateway.core.rule import copied
 from gateway.core.wire_record import Shape, canonical_bytes, name_in, tidied
 
 _VIET_NAM: Final = timedelta(hours=7)
@@ -65,10 +68,11 @@ class Reader:
         self._known = known
         self._now = now
 
-    async def document(self, said: Mapping[str, Any], files: Mapping[int, CollectedFile]) -> Collected:
-        """A MSyncDocument; ``files`` by the positions of their papers. Raises Senseless.
+    async def document(self, said: Mapping[str, Any], files: Mapping[int, CollectedFile]) -> tuple[Collected, ...]:
+        """A MSyncDocument, which makes one message or more; ``files`` by the positions of their papers.
 
-        The same document makes the same id and the same origin.
+        Raises Senseless. The same document makes the same ids and the same origins; but where it has no moment of its
+        own, others once its office told another step in between: then it says that the dossier came back.
         """
         more = beyond(said, self._wire.document)
         item, warnings = self._tidied(marked(said), self._wire.document)
@@ -82,17 +86,37 @@ class Reader:
                 raise Senseless(_missing(name))
         if not {"OrganInchargeIdLevel1", "OrganInchargeName"} & set(item):
             item["OrganInchargeIdLevel1"] = self._terms.agency
-        meaning = meaning_of(item, marks, await self._known(code), self._terms.agency)
-        if meaning.kind == "registered":
-            more = beyond(said, self._wire.registered)
-        extra = {
-            **meaning.extra, "@status": meaning.status, "@told": marks.told, "@at": self._at(item, meaning),
-            **_ext(more, warnings),
-        }  # fmt: skip
-        data = self._wire.rules[meaning.kind].apply({**item, **extra})
-        event = self._event(f"dossier.{meaning.kind}", meaning.version, code, data, origin)
-        named = {file.sha256: file for file in files.values()} if meaning.kind == "registered" else {}
-        return Collected(code, event, origin, tuple(named.values()), tuple(warnings))
+        known = await self._known(code)
+        told = {step.told.message.lower() for step in known.steps} if known is not None else set()
+        telling = Telling(
+            self._terms.agency,
+            restates=self._restates(item, known),
+            is_here=lambda reference: self._id(_of_entry(origin, reference)) in told,
+        )
+        said_of = []
+        for meaning in meanings_of(item, marks, known, telling):
+            own = origin
+            if (entry := meaning.extra.get("@supplement")) is not None:
+                own = _of_entry(origin, str(entry["SupplementaryId"]))
+            elif self._since(item, meaning) is None:
+                # Waiting for payment is a word that this software does not have: others' waits are not its to end.
+                own = origin_again(origin, known, self._terms.agency, self._id, heeds_others=False)
+            beside = beyond(said, self._wire.registered) if meaning.kind == "registered" else more
+            extra = {
+                **meaning.extra, "@status": meaning.status, "@told": marks.told, "@at": self._at(item, meaning, known),
+                **_ext(beside, warnings),
+            }  # fmt: skip
+            data = self._wire.rules[meaning.kind].apply(copied({**item, **extra}))
+            event = self._event(f"dossier.{meaning.kind}", meaning.version, code, data, own)
+            named = {file.sha256: file for file in files.values()} if meaning.kind == "registered" else {}
+            said_of.append(Collected(code, event, own, tuple(named.values()), tuple(warnings)))
+        return tuple(said_of)
+
+    def _restates(self, item: Mapping[str, Any], known: Dossier | None) -> bool:
+        """Whether a document says of a dossier that its agency answers for what a step cannot say."""
+        if known is None or known.lead != self._terms.agency:
+            return False
+        return is_restated(self._wire.rules["registered"].apply(copied(dict(item))), known, self._terms.agency)
 
     async def trace(self, said: Mapping[str, Any]) -> Collected:
         """A MDocumentTraces; raises Senseless."""
@@ -149,18 +173,32 @@ class Reader:
     def _is_ours(self, agency: str) -> bool:
         return bool(self._terms.province) and province_of(agency) == self._terms.province
 
-    def _at(self, item: Mapping[str, Any], meaning: Meaning) -> str:
-        """Since when the status holds: as the item says; where it says nothing, since now, when it was told."""
+    def _since(self, item: Mapping[str, Any], meaning: Meaning) -> str | None:
+        """Since when the status holds, where the item says a moment that can be read; to the second, with offset."""
         since = meaning.extra.get("@since") or next((item[name] for name in meaning.since if name in item), None)
         moment = None if since is None else read_moment(since, self._wire.form, _VIET_NAM)
-        if moment is None:
-            moment = read_moment(format_moment(self._now()), "iso-date-time", _VIET_NAM)
-        return "" if moment is None else write_moment(moment, "iso-date-time", _VIET_NAM)
+        return None if moment is None else write_moment(moment, "iso-date-time", _VIET_NAM)
+
+    def _at(self, item: Mapping[str, Any], meaning: Meaning, known: Dossier | None) -> str:
+        """Since when the status holds: as the item says; where it says nothing, since now, when it was told.
+
+        That is after what is known, also where whoever said that has a clock a little ahead.
+        """
+        if (since := self._since(item, meaning)) is not None:
+            return since
+        now = self._now()
+        stands_since = None if known is None else known.status_at
+        if stands_since is not None and now - 0.001 < stands_since < now + AHEAD:
+            now = stands_since + 0.002
+        return datetime.fromtimestamp(now, VIET_NAM).isoformat(timespec="milliseconds")
+
+    def _id(self, origin: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:onestop_wso2:{self._terms.system}:{origin}"))
 
     def _event(self, kind: str, version: str, subject: str, data: Any, origin: str) -> dict[str, Any]:
         event = {
             "specversion": "1.0",
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:lgsp:onestop_wso2:{self._terms.system}:{origin}")),
+            "id": self._id(origin),
             "type": kind,
             "dataschema": f"urn:lgsp:contract:{kind}:{version}",
             "subject": subject,
@@ -170,6 +208,11 @@ class Reader:
             "data": data,
         }
         return {**event, "to": " ".join(self._terms.to)} if self._terms.to else event
+
+
+def _of_entry(origin: str, reference: str) -> str:
+    """The origin of what a document says of one supplement: it may bring several."""
+    return hashlib.sha256(f"{origin} {reference}".encode()).hexdigest()
 
 
 def _origin(made_of: Mapping[str, Any]) -> str:

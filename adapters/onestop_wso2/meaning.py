@@ -7,7 +7,7 @@ not received waits for the applicant (5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,27 +91,38 @@ _SINCE: Final[Mapping[int, tuple[str, ...]]] = {
 }
 
 
-def meaning_of(item: Mapping[str, Any], marks: Marks, known: Dossier | None, agency: str) -> Meaning:
-    """What a tidy document says; ``known`` is the dossier as the bus knows it, ``agency`` whose software this is."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who tells a document, and how: ``agency`` whose software it is; ``restates``: it says of the dossier itself what
+    is not known yet; ``is_here``: whether this very document told of a supplement (by its id) before.
+    """
+
+    agency: str
+    restates: bool
+    is_here: Callable[[str], bool]
+
+
+def meanings_of(item: Mapping[str, Any], marks: Marks, known: Dossier | None, telling: Telling) -> tuple[Meaning, ...]:
+    """What a tidy document says, in order; ``known`` is the dossier as the bus knows it.
+
+    What a step cannot say of the dossier itself is told by registering it anew, as of now.
+    """
     is_known = known is not None and known.status is not None
     status = marks.status(is_known=is_known)
     since = _SINCE.get(status, ())
-    if known is None or not is_known or _is_first_word(known, agency):
-        return Meaning("registered", "2.0", status, (*since, "DateReceived"), {})
+    if known is None or not is_known or _is_first_word(known, telling.agency):
+        return (Meaning("registered", "2.0", status, (*since, "DateReceived"), {}),)
     if status == HANDED_OVER:
-        return Meaning("result-issued", "2.0", status, since, {})
+        return (Meaning("result-issued", "2.0", status, since, {}),)
     if status in {REFUSED, STOPPED}:
         reason = item.get("ReturnNote") or item.get("Note")
         if reason is None:
             raise Senseless(_NO_REASON)
-        return Meaning("returned", "1.0", status, since, {"@reason": reason})
-    wanted = "supplement-requested" if status == SUPPLEMENT else "supplemented"
-    entry = _untold(item, known, wanted)
-    if entry is None:
-        return Meaning("progressed", "1.0", status, since, {})
-    version = "1.0" if status == SUPPLEMENT else "2.0"
-    at = entry["SendDate" if status == SUPPLEMENT else "ReceivedDate"]
-    return Meaning(wanted, version, status, (), {"@supplement": entry, "@since": at})
+        return (Meaning("returned", "1.0", status, since, {"@reason": reason}),)
+    supplements = _supplements(item, known, status, telling)
+    if telling.restates:
+        return (*supplements, Meaning("registered", "2.0", status, (), {}))
+    return supplements or (Meaning("progressed", "1.0", status, since, {}),)
 
 
 def without_marks(more: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,14 +130,20 @@ def without_marks(more: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in more.items() if name.casefold() not in _MARKS}
 
 
-def _untold(item: Mapping[str, Any], known: Dossier, wanted: str) -> Mapping[str, Any] | None:
-    """The youngest request, or answer, of which nobody was told yet."""
-    said = {step.told.event.reference for step in known.steps if step.told.event.kind == wanted}
-    for entry in reversed(item.get("Supplementaries", ())):
-        is_answered = "ReceivedDate" in entry
-        if entry["SupplementaryId"] not in said and is_answered == (wanted == "supplemented"):
-            return dict(entry)
-    return None
+def _supplements(item: Mapping[str, Any], known: Dossier, status: int, telling: Telling) -> tuple[Meaning, ...]:
+    """The requests, or the answers, of which this agency did not tell yet; the same document says the same again."""
+    wanted, version, at = (
+        ("supplement-requested", "1.0", "SendDate") if status == SUPPLEMENT else ("supplemented", "2.0", "ReceivedDate")
+    )
+    lines = [step.told.event for step in known.steps]
+    said = {line.reference for line in lines if line.kind == wanted and line.agency == telling.agency}
+    found: dict[str, Meaning] = {}
+    for entry in item.get("Supplementaries", ()):
+        reference, is_answered = str(entry["SupplementaryId"]), "ReceivedDate" in entry
+        if is_answered != (wanted == "supplemented") or (reference in said and not telling.is_here(reference)):
+            continue
+        found[reference] = Meaning(wanted, version, status, (), {"@supplement": dict(entry), "@since": entry[at]})
+    return tuple(found.values())
 
 
 def _is_first_word(known: Dossier, agency: str) -> bool:
