@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from gateway.config.catalog import builtin_folder, read_contract
@@ -13,7 +14,7 @@ from gateway.core.dossiers.event import DossierEvent, Told
 from gateway.core.dossiers.history import dossier_of, is_of_record
 from gateway.core.dossiers.reading import event_of
 from gateway.core.moments import parse_moment
-from tests.core.dossier_told import BANK, CODE, HISTORIES, ONE_STOP, PORTAL, STRANGER, shown, told
+from tests.core.dossier_told import BANK, CODE, DISTRICT, HISTORIES, ONE_STOP, PORTAL, STRANGER, shown, told
 from tests.core.test_dossier_reading import Message, canonical
 
 REGISTRATION = read_contract(builtin_folder() / "dossier.registered").version("2.0")
@@ -162,13 +163,42 @@ def test_charges_and_their_payment_are_in_it() -> None:
     record = record_of(
         ("dossier.registered", ONE_STOP, a_registration(4, fees=[{"name": "Lệ phí", "amount": 15_000}])),
         ("dossier.progressed", ONE_STOP, {"at": a_moment(4), "status": a_status(6, 4), "charges": charges}),
-        ("payment.notified", BANK, {"noticeId": "P", "amount": 1, "paidAt": a_moment(5), "outcome": "paid",
+        ("payment.notified", BANK, {"noticeId": "P", "amount": 1_515_000, "paidAt": a_moment(5), "outcome": "paid",
                                     "status": a_status(4, 5)}),
     )  # fmt: skip
 
     assert [fee["amount"] for fee in record["fees"]] == [15_000, 1_500_000]
     assert record["onlinePayment"] == "paid"
     assert record["status"] == a_status(4, 5)
+
+
+@pytest.mark.parametrize("status", [None, 4])
+def test_money_that_nothing_waited_for_or_that_moves_nothing_makes_no_dossier_a_paid_one(status: int | None) -> None:
+    """One dong of a million moves nothing, so that no portal is told that it was paid."""
+    waits = 6 if status is None else 4
+    said = {} if status is None else {"status": a_status(status, 5)}
+    record = record_of(
+        ("dossier.registered", ONE_STOP, a_registration(4)),
+        ("dossier.progressed", ONE_STOP, {"at": a_moment(4), "status": a_status(waits, 4)}),
+        ("payment.notified", BANK, {"noticeId": "P", "amount": 1, "paidAt": a_moment(5), "outcome": "paid", **said}),
+    )
+
+    assert "onlinePayment" not in record
+    assert record["status"]["code"] == waits
+
+
+def test_what_a_part_of_it_waited_for_was_paid_for_the_whole() -> None:
+    to = {"number": 1, "from": {"code": ONE_STOP}, "to": {"code": DISTRICT}, "forwardedAt": a_moment(3)}
+    dossier = {"procedure": {"code": "1.004199"}, "applicant": {"name": "Nguyễn Văn Mẫu", "kind": "citizen"}}
+    record = record_of(
+        ("dossier.registered", ONE_STOP, a_registration(4)),
+        ("dossier.forwarded", ONE_STOP, {"hop": to, "dossier": dossier}),
+        ("dossier.progressed", DISTRICT, {"at": a_moment(4), "status": a_status(6, 4)}),
+        ("payment.notified", BANK, {"noticeId": "P", "amount": 9, "paidAt": a_moment(5), "outcome": "paid",
+                                    "status": a_status(4, 5)}),
+    )  # fmt: skip
+
+    assert (record["onlinePayment"], record["status"]["code"]) == ("paid", 4)
 
 
 def test_waiting_without_a_new_date_moves_the_due_date_of_the_record() -> None:

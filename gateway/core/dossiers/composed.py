@@ -48,7 +48,10 @@ def composed(dossier: Dossier, data: Mapping[str, _Data]) -> dict[str, Any]:
 
 def _is_of_the_whole(dossier: Dossier, step: Step) -> bool:
     event = step.told.event
-    if event.kind in {"payment-notified", "forwarded"} or event.agency == dossier.lead or step.counts:
+    if event.kind == "payment-notified":
+        # Money that does not fit what was charged moves nothing: it is kept, and the dossier is not paid by it.
+        return step.has_paid
+    if event.kind == "forwarded" or event.agency == dossier.lead or step.counts:
         return True
     # What the portal says that moves nothing: a registration that came after the lead's own, a second answer, a notice
     # of what is to be paid that the office knew of.

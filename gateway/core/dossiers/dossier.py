@@ -14,12 +14,16 @@ Flag = Literal["out-of-order", "forced", "skipped", "repeated", "unvouched", "do
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event with its standing. ``status``: the dossier's after it; ``counts``: whether it moved it there."""
+    """One event with its standing. ``status``: the dossier's after it; ``counts``: whether it moved it there.
+
+    ``has_paid``: whether it is a payment for which the dossier, or an agency's part of it, waited.
+    """
 
     told: Told
     status: int | None
     counts: bool
     flags: tuple[Flag, ...] = ()
+    has_paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

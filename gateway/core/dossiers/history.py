@@ -83,6 +83,8 @@ class _Story:
     own: dict[str, list[Part]] = field(default_factory=dict)
     #: What agencies said of their part a moment before they were given it: indexes of steps.
     early: dict[str, list[int]] = field(default_factory=dict)
+    #: Payments that something waited for: indexes of steps.
+    paid: set[int] = field(default_factory=set)
     registered: DossierEvent | None = None
     received_at: float | None = None
     is_receipt_told: bool = False
@@ -176,11 +178,12 @@ class _Story:
 
     def _paid(self, event: DossierEvent, at: float) -> list[Flag]:
         if event.status == PROCESSING:
-            for part in self.parts:
-                if part.course.status == TO_PAY:
-                    part.tell(event, at)
+            waiting: list[Part | Course] = [part for part in self.parts if part.course.status == TO_PAY]
             if self.course.status == TO_PAY:
-                self.course.tell(event, at)
+                waiting.append(self.course)
+            for each in waiting:
+                each.tell(event, at)
+                self.paid.add(len(self.steps))
         return []
 
     def _part_of(self, agency: str) -> Part | None:
@@ -232,7 +235,10 @@ class _Story:
             self.steps[index][3].extend(flag for flag in self.steps[first][3] if flag in _UNSOUND)
         for index in late:
             self.steps[index][3].append("late")
-        steps = tuple([Step(line, status, counts, _listed(flags)) for line, status, counts, flags in self.steps])
+        steps = tuple([
+            Step(line, status, counts, _listed(flags), index in self.paid)
+            for index, (line, status, counts, flags) in enumerate(self.steps)
+        ])  # fmt: skip
         written = self.registered or next((line.event for line, *_ in self.steps), None)
         parts = self.parts
         finished = self.finished_at
