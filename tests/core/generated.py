@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from gateway.core.schema import at_pointer
 
@@ -24,6 +25,8 @@ _PATTERNS = {
     "^[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64),
     "^sha-256:[0-9a-f]{64}$": st.text("0123456789abcdef", min_size=64, max_size=64).map("sha-256:".__add__),
 }
+#: What a schema demands of an object beside its members one by one.
+_CONDITIONS = ("minProperties", "anyOf", "oneOf", "allOf", "if", "then", "else")
 _ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 # Local times: the zone is drawn apart.
 _FIRST, _LAST = datetime(1000, 1, 2), datetime(2999, 12, 30)  # noqa: DTZ001
@@ -90,7 +93,7 @@ def _object(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[s
         inner = st.dictionaries(st.text("ab", max_size=2), JSON, max_size=2)
         return st.dictionaries(st.text("ab/~", max_size=3), inner, max_size=2)
     members = {name: _node(root, each, strangers) for name, each in node.get("properties", {}).items()}
-    known = st.one_of([_known(members, node, *way) for way in _ways(node)])
+    known = st.one_of([_known(members, root, node, *way) for way in _ways(node)])
     if anything is False:
         return known
     names = st.sampled_from([name for name in (*strangers, "x-khác", "a/b~c") if name not in members])
@@ -99,24 +102,23 @@ def _object(root: Mapping[str, Any], node: Mapping[str, Any], strangers: tuple[s
 
 
 def _known(
-    members: Mapping[str, Any], node: Mapping[str, Any], fixed: Mapping[str, Any], needed: set[str]
+    members: Mapping[str, Any],
+    root: Mapping[str, Any],
+    node: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    needed: set[str],
 ) -> st.SearchStrategy[Any]:
     """Members that the schema names, in one of the ways that it allows."""
     required = set(node.get("required", ())) | needed
     drawn = {**members, **{name: st.just(value) for name, value in fixed.items()}}
-    return st.fixed_dictionaries(
+    found = st.fixed_dictionaries(
         {name: each for name, each in drawn.items() if name in required},
         optional={name: each for name, each in drawn.items() if name not in required},
-    ).filter(lambda found: len(found) >= node.get("minProperties", 0) and _is_whole(found, node))
-
-
-def _is_whole(found: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
-    """Whether there is what one member's value demands."""
-    if "if" not in node:
-        return True
-    asked = {name: each.get("const") for name, each in node["if"]["properties"].items()}
-    is_so = all(found.get(name) == value for name, value in asked.items())
-    return not is_so or set(node["then"].get("required", ())) <= set(found)
+    )
+    asked = {word: node[word] for word in _CONDITIONS if word in node}
+    if not asked:
+        return found
+    return found.filter(Draft202012Validator({"$defs": root.get("$defs", {}), **asked}).is_valid)
 
 
 def _ways(node: Mapping[str, Any]) -> list[tuple[dict[str, Any], set[str]]]:
@@ -125,7 +127,10 @@ def _ways(node: Mapping[str, Any]) -> list[tuple[dict[str, Any], set[str]]]:
         return [({}, set(way["required"])) for way in node["anyOf"]]
     ways: list[tuple[dict[str, Any], set[str]]] = []
     for clause in node.get("allOf", ()):
-        fixed = {name: each["const"] for name, each in clause["if"]["properties"].items()}
+        wanted = clause["if"]["properties"]
+        if any("const" not in each for each in wanted.values()):
+            continue  # found by chance, and held to the clause then
+        fixed = {name: each["const"] for name, each in wanted.items()}
         ways += [(fixed, set(then["required"])) for then in clause["then"].get("anyOf", [clause["then"]])]
     return ways or [({}, set())]
 
