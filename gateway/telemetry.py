@@ -71,6 +71,8 @@ EVENTS: Final[dict[str, str]] = {
     "dossier.overdue": "a deadline of a dossier was passed: whose, of which hop; told once",
     "manifest.differs": "what a system and the bus say of a day differs: direction, contract, how many of a kind",
     "manifest.not-fetched": "a system that can be asked for its side of a day could not tell it",
+    "register.claimed": "a system told of an item of a register first: it is its provider from now on",
+    "register.second-provider": "another system told of an item that has a provider: refused until an approver decides",
     "query.ended": "a query was answered, had no answer, or was not answered: who asked whom, and the outcome",
     "query.failed": "a provider did not answer a query, or not as its contract says; the kind of failure alone",
     "upload.kept": "a file came whole; the system that uploaded it may name it",
