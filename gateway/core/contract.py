@@ -127,8 +127,8 @@ class Contract:
     ordering: str = "subject"
     personal: bool = False
     answer: str | None = None
-    #: Of what tells of a register's records: the register's code, or ``/MEMBER`` of the data that holds it. Each item of
-    #: it has one trusted provider (``gateway.core.registers``).
+    #: Of what tells of a register's records: the register's code, or ``/MEMBER`` of the data that holds it. Each of its
+    #: items has one trusted provider (``gateway.core.registers``).
     register: str | None = None
     versions: tuple[Version, ...] = ()
     #: None: nothing shows it, so nobody is asked for it.
