@@ -67,7 +67,8 @@ async def _answered(request: web.Request, reception: Reception, system: System, 
     body: Content = _NOTHING
     if request.body_exists:
         with said_as_busy(system):
-            body = await pour_body(request, reception.new_sink(), limits.visit, limits.visit_seconds, place.take)
+            most = reception.most(system, head, limits.visit)
+            body = await pour_body(request, reception.new_sink(), most, limits.visit_seconds, place.take)
 
     async def take(item: Collected) -> Received | NotReceived:
         answer = await reception.receive.take(system, item)

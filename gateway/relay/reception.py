@@ -121,6 +121,16 @@ class Reception:
             gate = getattr(self.adapter_of(system), "gate", None)
             return gate is not None and not cast("Gatekeeper", gate).lets_in(head)
 
+    def most(self, system: System, head: Call, limit: int) -> int:
+        """So many bytes of its body are read: ``limit``, or what the adapter's ``gate.most(head)`` says, where less.
+
+        Raises Busy as above.
+        """
+        with said_as_busy(system):
+            most_of = getattr(getattr(self.adapter_of(system), "gate", None), "most", None)
+            most = None if most_of is None else most_of(head)
+            return limit if most is None else min(limit, int(most))
+
     async def answer(self, system: System, call: Call, take: Take) -> Reply:
         """What the caller is answered; ``take`` takes what it brings (see :meth:`Receive.take`).
 

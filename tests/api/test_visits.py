@@ -253,6 +253,21 @@ async def test_a_compressed_body_is_not_taken(hall: Hall, portal: Portal) -> Non
     assert portal.calls == []
 
 
+async def test_an_adapter_says_by_the_head_of_a_call_how_much_of_it_is_read(hall: Hall, portal: Portal) -> None:
+    class Doorkeeper:
+        def lets_in(self, _: Call) -> bool:
+            return True
+
+        def most(self, call: Call) -> int | None:
+            return 100 if call.path == "token" else None
+
+    portal.gate = Doorkeeper()  # type: ignore[assignment]
+    (await hall.ask("POST", f"{DOOR}/token", data=b"x" * 101)).problem("too-large", 413)
+    assert portal.calls == []
+    assert (await hall.ask("POST", f"{DOOR}/token", data=b"x" * 100)).body == b"NO: unreadable"
+    assert (await hall.ask("POST", f"{DOOR}/other", data=b"x" * 101)).body == b"NO: unreadable"
+
+
 # ------------------------------------------------------------------------------------------------- strangers
 
 
