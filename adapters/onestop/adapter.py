@@ -16,7 +16,7 @@ from adapters.onestop.item import Reader, Terms
 from adapters.onestop.outward import WAYS, Way, Writer, body_of, kind_of
 from adapters.onestop.success import Predicate
 from adapters.onestop.wire import Wire
-from gateway.calls.account import secret_in, succeeded
+from gateway.calls.account import check_long_enough, secret_in, succeeded
 from gateway.calls.address import check_url
 from gateway.calls.caller import Caller
 from gateway.calls.gate import Gate
@@ -41,6 +41,8 @@ class OneStop:
         self._context = context
         self.gate = Gate.if_set(settings, context.read_secret, where)
         _check(settings, where, has_gate=self.gate is not None)
+        if "password_file" in settings:
+            check_long_enough(str(settings["password_file"]), context.read_secret, f"{where}.password_file")
         wire = Wire()
         self._desk = _desk(context, wire)
         self._writer = Writer(wire, link=context.link, known=context.dossier, agency=context.system.agency)

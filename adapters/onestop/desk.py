@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from adapters.onestop.item import Reader, Service, code_in
 from adapters.onestop.meaning import Senseless
-from gateway.calls.account import secret_in
+from gateway.calls.account import WRONG_LOGIN, secret_in
 from gateway.core import ticket
 from gateway.core.content import Content, whole
 from gateway.core.dossiers.dossier import Dossier
@@ -109,7 +109,7 @@ class Desk:
         if isinstance(body, Reply):
             return body
         if isinstance(body, dict) and name_in(body, "username") is not None and name_in(body, "service") is None:
-            return self._login(body)
+            return await self._login(body)
         if (refusal := self._stranger(body)) is not None:
             return refusal
         last = call.path.rstrip("/").rpartition("/")[2]
@@ -129,7 +129,7 @@ class Desk:
 
     # ---------------------------------------------------------------------------------------------- who calls
 
-    def _login(self, body: Mapping[str, Any]) -> Reply:
+    async def _login(self, body: Mapping[str, Any]) -> Reply:
         account = self._account
         if not account.username:
             return _reply(_NO, _NO_LOGIN)
@@ -141,6 +141,7 @@ class Desk:
             for one, other in zip(given, right, strict=True)
         ]
         if not all(sound):
+            await asyncio.sleep(WRONG_LOGIN)
             return _reply(_NO, _WRONG_ACCOUNT, status=401)
         session = ticket.issue(secret.encode(), account.system, self._now() + account.seconds)
         return _reply(_OK, "Đăng nhập thành công", session=session)

@@ -19,7 +19,7 @@ from adapters.onestop_wso2.inline import files_of
 from adapters.onestop_wso2.item import Reader, Terms, province_of
 from adapters.onestop_wso2.meaning import Senseless
 from adapters.onestop_wso2.wire import Wire
-from gateway.calls.account import secret_in
+from gateway.calls.account import WRONG_LOGIN, check_long_enough, secret_in
 from gateway.calls.gate import Gate
 from gateway.core import ticket
 from gateway.core.content import whole
@@ -37,6 +37,7 @@ _MEBIBYTE: Final = 1 << 20
 _MOST_FORM: Final = 16 << 10
 #: Documents of one call: each brings its files.
 _MOST_ITEMS: Final = 50
+_UNPROVEN: Final = 401
 _SYNC: Final = "document/syncdocument"
 _TRACES: Final = "document/updatedocumenttraces"
 _STATISTIC: Final = "statistic/updatestatistic"
@@ -55,6 +56,7 @@ class Doorkeeper:
         self._seconds = float(settings.get("token_minutes", 60)) * 60
         self._read_secret = context.read_secret
         self._now = context.now
+        check_long_enough(self._file, context.read_secret, f"{context.system.name}: settings.client_secret_file")
 
     def lets_in(self, call: Call) -> bool:
         """Whether the caller proved itself (by a token, or by id and secret in HTTP Basic), or asks for a token.
@@ -64,6 +66,10 @@ class Doorkeeper:
         if self._near is not None and not self._near.lets_in(call):
             return False
         return asks_for_token(call) or self._is_known(call.fields.get("authorization", ""))
+
+    def most(self, call: Call) -> int | None:
+        """A form is small: anybody may ask for a token. None: as much as the bus reads of any call."""
+        return _MOST_FORM if asks_for_token(call) else None
 
     def _is_known(self, given: str) -> bool:
         if (account := _basic(given)) is not None:
@@ -91,7 +97,7 @@ class Doorkeeper:
             form.get("client_id", ""), form.get("client_secret", "")
         )  # fmt: skip
         if not self._is_account(given):
-            return _json({"error": "invalid_client"}, 401)
+            return _json({"error": "invalid_client"}, _UNPROVEN)
         secret = secret_in(self._file, self._read_secret)
         token = ticket.issue(secret.encode(), self._system, self._now() + self._seconds)
         granted = {"access_token": token, "token_type": "Bearer", "expires_in": int(self._seconds), "scope": "default"}
@@ -124,7 +130,10 @@ class OneStopWso2:
         if call.method != "POST":
             return self._told(_ONLY_POST.vi, status=405)
         if asks_for_token(call):
-            return self.gate.grant(call)
+            granted = self.gate.grant(call)
+            if granted.status == _UNPROVEN:
+                await asyncio.sleep(WRONG_LOGIN)
+            return granted
         if path == _VOTE:
             return self._told(_NO_VOTES.vi)
         if path not in {_SYNC, _TRACES, _STATISTIC}:

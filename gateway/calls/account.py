@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.calls.caller import Answer
-from gateway.core.faults import DestinationGone, PermanentFailure, TransientFailure
+from gateway.core.faults import DestinationGone, Misconfigured, PermanentFailure, Text, TransientFailure
 
 REFUSED: Final = (
     "tài khoản bị từ chối: đơn vị vận hành trục cần sửa tài khoản hoặc khoá rồi mở lại hàng chờ - the account is"
@@ -14,6 +14,10 @@ REFUSED: Final = (
 )
 _REFUSED: Final = frozenset({401, 403})
 _TOO_LARGE: Final = 413
+#: The shortest secret by which anybody may log in to the bus itself (characters).
+SHORTEST: Final = 16
+#: How long whoever logs in with a wrong one waits for the answer, whatever was wrong (seconds).
+WRONG_LOGIN: Final = 0.2
 
 
 def secret_in(file: str, read_secret: Callable[[str], bytes]) -> str:
@@ -25,6 +29,25 @@ def secret_in(file: str, read_secret: Callable[[str], bytes]) -> str:
     if not secret or not secret.isprintable():
         raise TransientFailure(f"the secret in {file} cannot be read; the operator must mend the file")
     return secret
+
+
+def check_long_enough(file: str, read_secret: Callable[[str], bytes], where: str) -> None:
+    """Raises Misconfigured naming ``where`` for a secret that can be guessed; one that cannot be read is told later."""
+    try:
+        secret = secret_in(file, read_secret)
+    except TransientFailure:
+        return
+    if len(secret) < SHORTEST:
+        raise Misconfigured(
+            where,
+            Text(
+                f"Khoá trong {file} ngắn hơn {SHORTEST} ký tự", f"The secret in {file} is under {SHORTEST} characters"
+            ),
+            Text(
+                f"Đặt khoá ngẫu nhiên từ {SHORTEST} ký tự và báo cho đơn vị gọi cửa này.",
+                f"Make a random one of at least {SHORTEST} characters, and tell it to whoever calls this door.",
+            ),
+        )
 
 
 def succeeded(answer: Answer, now: float) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ import pytest
 from adapters.onestop import desk, stand_in
 from adapters.onestop.adapter import open_adapter
 from adapters.onestop.stand_in import HEADER, KEY, PASSWORD, USERNAME, Office
+from gateway.calls.account import WRONG_LOGIN
 from gateway.core.content import InMemory, whole
 from gateway.core.faults import Busy, Misconfigured, Rejected, Text
 from gateway.core.strictjson import parse_strict
@@ -140,6 +142,27 @@ async def test_of_a_large_body_nothing_is_read_before_a_good_session_is_found_in
 async def test_a_wrong_password_gets_no_session(it: Facing) -> None:
     assert await it.login("sai") == ""
     assert await it.login(PASSWORD + "\udcff") == ""
+
+
+async def test_whoever_logs_in_with_a_wrong_password_waits_a_moment_and_nobody_else_does(it: Facing) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    assert await it.login("sai") == ""
+    wrong, begun = loop.time() - begun, loop.time()
+    assert await it.login()
+    assert wrong >= WRONG_LOGIN > loop.time() - begun
+
+
+async def test_a_password_that_can_be_guessed_opens_no_door(tmp_path: Path) -> None:
+    async with stand_in.agency(tmp_path) as office:
+        context = context_of(Hands(tmp_path), "onestop", office.login_settings, Bus())
+        (tmp_path / "keys/motcua.password").write_text("x" * 15)
+        with pytest.raises(Misconfigured) as caught:
+            open_adapter(context)
+        assert "password_file" in str(caught.value)
+        assert "xxxxx" not in str(caught.value)
+        (tmp_path / "keys/motcua.password").unlink()
+        await open_adapter(context).close()  # it is told when it is needed
 
 
 async def test_software_without_a_login_needs_another_proof(tmp_path: Path) -> None:

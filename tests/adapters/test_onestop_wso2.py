@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -16,8 +17,9 @@ import pytest
 from adapters.onestop_wso2 import stand_in
 from adapters.onestop_wso2.adapter import open_adapter
 from adapters.onestop_wso2.stand_in import CLIENT, SECRET, OldOffice
+from gateway.calls.account import WRONG_LOGIN
 from gateway.core.content import Content, InMemory, MemorySink, whole
-from gateway.core.faults import Busy, Text, TransientFailure
+from gateway.core.faults import Busy, Misconfigured, Text, TransientFailure
 from gateway.ports import Call, NotReceived
 from tests.adapters.fitting import Hands, a_parcel
 from tests.adapters.one_stop_bus import Bus, context_of, door
@@ -108,6 +110,27 @@ async def test_a_token_ends_with_its_time_and_with_the_secret(it: Facing, tmp_pa
     (tmp_path / "keys/motcua-huyen.secret").write_text("khac")
     assert (await it.call("Document/SyncDocument", a_document(), token=token))[0] == 401
     assert it.bus.taken == []
+
+
+async def test_whoever_asks_for_a_token_with_a_wrong_secret_waits_a_moment(it: Facing) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await it.token(client_secret="sai")
+    assert loop.time() - begun >= WRONG_LOGIN
+
+
+async def test_a_secret_that_can_be_guessed_opens_no_door(it: Facing, tmp_path: Path) -> None:
+    (tmp_path / "keys/motcua-huyen.secret").write_text("x" * 15)
+    with pytest.raises(Misconfigured, match="client_secret_file"):
+        open_adapter(context_of(it.hands, "onestop_wso2", it.office.settings, it.bus))
+
+
+def test_of_a_call_for_a_token_no_more_than_a_form_is_read(it: Facing) -> None:
+    def most(path: str) -> int | None:
+        return it.adapter.gate.most(Call("POST", path, {}, {}, InMemory(b""), "10.0.0.1"))
+
+    assert most("token") == most("/x/Token/") == 16 << 10
+    assert most("Document/SyncDocument") is None
 
 
 async def test_who_does_not_know_the_secret_gets_no_token(it: Facing) -> None:
