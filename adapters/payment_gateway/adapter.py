@@ -13,6 +13,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import structlog
+
 from adapters.payment_gateway.checksum import Checksum
 from adapters.payment_gateway.notice import Notice, Notices, Senseless, said_in
 from adapters.payment_gateway.receipt import receipt_in
@@ -55,6 +57,8 @@ _JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _NEVER: Final = frozenset({400, 415, 422})
 _PAYING: Final = 6
 
+log = structlog.get_logger()
+
 
 class PaymentGateway:
     """One payment gateway."""
@@ -81,6 +85,10 @@ class PaymentGateway:
         self._covered = frozenset(settings["checksum"]["fields"]) if self.gate is None else None
         if self._covered is not None:
             _check_cover(self._covered, self._notices.names, where)
+            _check_separator(str(settings["checksum"].get("separator", "|")), where)
+            if self._notices.names["paid_at"] not in self._covered:
+                # Whoever carries a notice may date it anew: told, as guides differ in it and the money is the same.
+                log.warning("payment.date-unproven", agency=context.system.name, member=self._notices.names["paid_at"])
         calls = [name for name in ("start", "get_bill", "refund_path") if settings.get(name)]
         if calls and "url" not in settings:
             raise Misconfigured(
@@ -254,6 +262,24 @@ def _check_cover(covered: AbstractSet[str], names: Mapping[str, str], where: str
             Text(
                 "Thống nhất với cổng thanh toán để ghi thêm vào fields; nếu không được thì giữ cửa bằng callers.",
                 "Agree with the payment gateway to add them to fields; where it cannot, guard the door with callers.",
+            ),
+        )
+
+
+def _check_separator(separator: str, where: str) -> None:
+    """Raises Misconfigured where nothing stands between members: 1 and 23 are then proven by what 12 and 3 are."""
+    if not separator:
+        raise Misconfigured(
+            f"{where}.checksum.separator",
+            Text(
+                "Mã xác thực không có dấu nối: hai thông báo khác nhau có thể cùng một mã",
+                "Nothing stands between the members of the checksum: two notices may have one and the same",
+            ),
+            Text(
+                "Thống nhất với cổng thanh toán để dùng dấu nối; nếu không được thì giữ cửa bằng callers hoặc"
+                " caller_secret_file.",
+                "Agree with the payment gateway on a separator; where it has none, guard the door with callers or"
+                " caller_secret_file.",
             ),
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from adapters.payment_gateway.adapter import PaymentGateway, open_adapter
 from adapters.payment_gateway.checksum import Checksum
@@ -361,6 +362,26 @@ def test_a_checksum_that_leaves_open_what_a_notice_is_about_guards_no_door_alone
     with pytest.raises(Misconfigured, match=missing):
         open_adapter(Hands(tmp_path).context("payment_gateway", settings))
     open_adapter(Hands(tmp_path).context("payment_gateway", {**settings, "callers": ["127.0.0.1"]}))
+
+
+_ALL = ["MaThongBaoThue", "MaHoSo", "SoTien", "TrangThaiThanhToan"]
+
+
+def test_a_checksum_without_a_separator_guards_no_door_alone(tmp_path: Path) -> None:
+    """Of 1 and 23 it is what it is of 12 and 3."""
+    checksum = {"algorithm": "hmac-sha256", "fields": _ALL, "secret_file": "s", "separator": ""}
+    with pytest.raises(Misconfigured, match="separator"):
+        open_adapter(Hands(tmp_path).context("payment_gateway", {"checksum": checksum}))
+    settings = {"checksum": checksum, "callers": ["127.0.0.1"]}
+    open_adapter(Hands(tmp_path).context("payment_gateway", settings))
+
+
+@pytest.mark.parametrize(("more", "told"), [([], 1), (["ThoiGianThanhToan"], 0)])
+def test_that_a_date_of_payment_is_anybodys_word_is_told_at_opening(tmp_path: Path, more: list[str], told: int) -> None:
+    checksum = {"algorithm": "hmac-sha256", "fields": [*_ALL, *more], "secret_file": "s"}
+    with capture_logs() as logs:
+        open_adapter(Hands(tmp_path).context("payment_gateway", {"checksum": checksum}))
+    assert [each["event"] for each in logs] == ["payment.date-unproven"] * told
 
 
 # ------------------------------------------------------------------------------------------------------- out
