@@ -10,6 +10,7 @@ from yarl import URL
 
 from gateway.calls.address import check_url
 from gateway.calls.caller import AnswerTooLarge, Caller
+from gateway.calls.hosts import Hosts
 from gateway.core.content import Content
 from gateway.core.edxml.attachments import detect
 from gateway.core.faults import DeliveryFailure, Misconfigured, Text
@@ -28,7 +29,7 @@ class Fetching:
         """Settings: ``file_hosts``, ``file_seconds``, ``max_mebibytes``."""
         settings = context.settings
         self._context = context
-        self._hosts = frozenset(str(host).lower() for host in settings.get("file_hosts", ()))
+        self._hosts = Hosts(map(str, settings.get("file_hosts", ())))
         self._seconds = float(settings.get("file_seconds", 8))
         self._most = int(settings.get("max_mebibytes", 20)) << 20
 
@@ -62,10 +63,9 @@ class Fetching:
         """The file, or why it stays a link."""
         try:
             check_url(address, "link")
-            host = (URL(address).host or "").lower()
         except (Misconfigured, ValueError):
             return "address"
-        if host not in self._hosts:
+        if not self._hosts.has(address):
             return "host"
         async with slots:
             caller = Caller(

@@ -20,6 +20,7 @@ from gateway.calls.account import check_long_enough, secret_in, succeeded
 from gateway.calls.address import check_url
 from gateway.calls.caller import Caller
 from gateway.calls.gate import Gate
+from gateway.calls.hosts import Hosts
 from gateway.core.faults import Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
 from gateway.ports import AdapterContext, Call, Collected, HandedOver, Parcel, Reply, Take, Uncollectable
 
@@ -117,7 +118,7 @@ def _desk(context: AdapterContext, wire: Wire) -> Desk:
     to = tuple(str(each) for each in settings.get("to", ()))
     terms = Terms(system.name, system.agency, province, purpose, to, bool(settings.get("forces", False)))
     bounds = Bounds(
-        frozenset(str(each) for each in settings.get("file_hosts", ())),
+        Hosts(map(str, settings.get("file_hosts", ()))),
         int(settings.get("file_mebibytes", 50)) * _MEBIBYTE,
         float(settings.get("file_seconds", 10)),
     )

@@ -13,6 +13,7 @@ from yarl import URL
 
 from gateway.calls.address import check_url
 from gateway.calls.caller import Caller
+from gateway.calls.hosts import Hosts
 from gateway.core.content import Content, NewSink
 from gateway.core.faults import DeliveryFailure, Misconfigured, Text
 
@@ -37,7 +38,7 @@ class Bounds:
     file; ``seconds``: for all files of one item; ``count``: files of one item.
     """
 
-    hosts: frozenset[str]
+    hosts: Hosts
     most: int
     seconds: float
     count: int = 50
@@ -73,7 +74,7 @@ class Fetch:
             where = URL(url)
         except (Misconfigured, ValueError):
             return _NOT_CALLED
-        if not {where.host, f"{where.host}:{where.port}"} & self._bounds.hosts:
+        if not self._bounds.hosts.has(url):
             return _NOT_CALLED
         caller = self._caller(url)
         try:
