@@ -90,9 +90,11 @@ _KINDS = st.sampled_from([
 
 @st.composite
 def events(draw: st.DrawFn) -> DossierEvent:
-    """One event; moments are full hours of a few days, so that some fall together."""
+    """One event; moments are full hours of a few days, so that some fall together, but for clocks that differ."""
     kind, by = draw(_KINDS), draw(_AGENCIES)
     said_at = at("2026-02-12T07:00") + HOUR * draw(st.integers(0, 200))
+    if kind in {"supplemented", "payment-notified"}:
+        said_at += draw(st.sampled_from([0.0, 60.0, -60.0, -HOUR]))  # by another clock
     made: dict[str, Any] = {
         "status": draw(st.sampled_from(_STATUS_OF.get(kind, (None,)))),
         "sent_at": said_at + draw(st.sampled_from([0.0, 0.0, 60.0, -7200.0])),
@@ -109,6 +111,8 @@ def events(draw: st.DrawFn) -> DossierEvent:
         made["finished_at"] = draw(st.none() | st.just(said_at - HOUR))
     if kind in {"supplement-requested", "supplemented", "payment-notified"}:
         made["reference"] = draw(st.sampled_from(["1", "2"]))
+    if kind == "progressed":
+        made["content"], made["officer"] = draw(st.sampled_from(["", "a", "b"])), draw(st.sampled_from(["", "x"]))
     if kind == "forwarded":
         to = draw(st.sampled_from([DISTRICT, LAND, ONE_STOP]))
         due = draw(st.none() | st.just(at("2026-02-20T10:00")))

@@ -17,7 +17,8 @@ from gateway.config.law import read_law
 from gateway.core.dossiers.dossier import Dossier, Step
 from gateway.core.dossiers.event import Hop, Told
 from gateway.core.dossiers.history import dossier_of, is_heard, is_of_record
-from gateway.core.dossiers.order import happened_at
+from gateway.core.dossiers.order import happened_at, in_order
+from gateway.core.dossiers.parties import SKEW
 from gateway.core.dossiers.statuses import ENDS, STATUSES, WAITING, is_allowed, is_reachable
 from tests.core.dossier_told import (
     BANK,
@@ -115,8 +116,11 @@ def test_time_never_runs_backwards_and_nothing_that_was_said_is_lost(events: lis
 
     dossier = dossier_of(CODE, lines, CALENDAR)
 
-    moments = [happened_at(step.told.event) for step in dossier.steps]
+    placed = in_order(lines)
+    moments = [moment for moment, _ in placed]
     assert moments == sorted(moments)
+    assert [line for _, line in placed] == [step.told for step in dossier.steps]
+    assert all(0 <= moment - happened_at(line.event) <= SKEW for moment, line in placed)
     assert sorted(step.told.place for step in dossier.steps) == [line.place for line in lines]
     assert dossier.status_at is None or dossier.status_at in moments
 
@@ -457,3 +461,68 @@ def _seconds(lines: list[Told]) -> float:
     began = time.perf_counter()
     dossier_of(CODE, lines)
     return time.perf_counter() - began
+
+
+# ------------------------------------------------------------------------------------------- clocks that differ
+
+
+@pytest.mark.parametrize("behind", [0.0, 1.0, 60.0, 3599.0])
+def test_an_answer_by_a_clock_that_is_behind_answers_its_request(behind: float) -> None:
+    dossier = dossier_of(CODE, told([
+        an_event("registered", PORTAL, -HOUR, status=1, recipients=(ONE_STOP,)),
+        an_event("registered", when=0.0, status=4),
+        an_event("supplement-requested", when=2 * HOUR, status=5, reference="1"),
+        an_event("supplemented", PORTAL, 2 * HOUR - behind, status=4, reference="1"),
+    ]))  # fmt: skip
+
+    assert (dossier.status, dossier.status_at) == (4, 2 * HOUR)
+
+
+@pytest.mark.parametrize(("asked", "reference"), [("", "TB1"), ("TB1", "TB1"), ("0012", "TB1")])
+def test_a_payment_by_a_clock_that_is_a_minute_behind_pays_what_was_asked_for(asked: str, reference: str) -> None:
+    lines = told([
+        an_event("payment-notified", BANK, 2 * HOUR - 60, status=4, reference=reference),
+        an_event("registered", when=0.0, status=4),
+        an_event("progressed", when=2 * HOUR, status=6, reference=asked),
+    ])  # fmt: skip
+
+    assert dossier_of(CODE, lines).status == 4
+
+
+def test_a_payment_of_something_else_long_before_ends_no_waiting_of_now() -> None:
+    lines = [
+        an_event("registered", when=0.0, status=4),
+        an_event("payment-notified", BANK, HOUR, status=4, reference="TB1"),
+        an_event("progressed", when=1.5 * HOUR, status=6, reference="TB2"),
+    ]
+
+    assert dossier_of(CODE, told(lines)).status == 6
+    assert dossier_of(CODE, told([lines[0], lines[1], an_event("progressed", when=3 * HOUR, status=6)])).status == 6
+
+
+def test_a_second_request_is_not_answered_by_what_answered_the_first() -> None:
+    lines = [
+        an_event("registered", when=0.0, status=4),
+        an_event("progressed", when=HOUR, status=6, reference="TB1"),
+        an_event("payment-notified", BANK, 2 * HOUR, status=4, reference="TB1"),
+        an_event("progressed", when=2.5 * HOUR, status=6, reference="TB2"),
+    ]
+
+    assert dossier_of(CODE, told(lines)).status == 6
+
+
+# ------------------------------------------------------------------------------------- two steps of one second
+
+
+def test_steps_of_one_second_are_two_where_people_read_something_else_in_them() -> None:
+    def step(content: str, officer: str = "") -> Any:
+        return an_event("progressed", when=HOUR, status=4, content=content, officer=officer)
+
+    def repeated(*steps: Any) -> int:
+        dossier = dossier_of(CODE, told([an_event("registered", when=0.0, status=2), *steps]))
+        return sum("repeated" in each.flags for each in dossier.steps)
+
+    assert repeated(step("a"), step("b")) == 0
+    assert repeated(step("a", "x"), step("a", "y")) == 0
+    assert repeated(step("a", "x"), step("a", "x")) == 1
+    assert repeated(step(""), step("a", "x")) == 1, "another way of telling that leaves out the words says the same"

@@ -318,3 +318,19 @@ def _best(message: Message) -> float:
         return (time.perf_counter() - began) / 100
 
     return min(once() for _ in range(10))
+
+
+def test_what_people_read_of_a_step_tells_it_from_another_and_is_not_in_the_line_itself() -> None:
+    def words(**more: Any) -> tuple[str, str]:
+        data = {
+            "dossierCode": "H33.09-261123-0001", "at": "2026-11-23T08:30:00+07:00",
+            "status": {"code": 4, "at": "2026-11-23T08:30:00+07:00"}, **more,
+        }  # fmt: skip
+        line = read("dossier.progressed", data)
+        assert line is not None
+        return line.words
+
+    assert words() == ("", "")
+    assert words(content="Thẩm định") == words(content=" Thẩm định ")
+    assert words(content="Thẩm định") != words(content="Trình ký")
+    assert "Thẩm định" not in words(content="Thẩm định", officer={"name": "Nguyễn Văn Mẫu"})

@@ -69,6 +69,14 @@ class DossierEvent:
     code_agency: str = ""
     #: Whether the province registered the system that sent it as a portal: no message can say that of itself.
     is_portal: bool = False
+    #: Short digests of what people read of a step: its content, its officer; each empty where it says none.
+    content: str = ""
+    officer: str = ""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What tells two steps of one second apart."""
+        return self.content, self.officer
 
 
 @dataclass(frozen=True, slots=True)

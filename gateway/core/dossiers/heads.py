@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, get_args
 
 from gateway.core.dossiers.deadline import overdue_from
@@ -71,11 +72,12 @@ def head_of(dossier: Dossier, place: int, now: float) -> Head:
         next_look=next((each.passed_at for each in deadlines_of(dossier) if each.passed_at > now), None),
         unit=dossier.unit,
         place=place,
-        track=tuple(
-            [
-                (step.status, happened_at(step.told.event))
-                for step in dossier.steps
-                if step.counts and step.status is not None
-            ]
-        ),
+        track=_track(dossier),
     )
+
+
+def _track(dossier: Dossier) -> tuple[tuple[int, float], ...]:
+    """Each status with since when; an answer by a clock that is behind counts from its request."""
+    moves = [step for step in dossier.steps if step.counts]
+    since = accumulate((happened_at(step.told.event) for step in moves), max)
+    return tuple([(step.status, at) for step, at in zip(moves, since, strict=True) if step.status is not None])

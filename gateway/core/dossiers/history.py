@@ -5,7 +5,8 @@ so. What is told here follows from *what* was said and *when it happened*, never
 from how often.
 
 - Events stand in order of their own time, cut where a clock runs ahead of its envelope (``ahead``); what arrived after
-  something younger is ``late`` and keeps its place in time, so it never overwrites what came after.
+  something younger is ``late`` and keeps its place in time, so it never overwrites what came after. An answer dated a
+  little before its request, by another clock, takes its place just after it.
 - The same said again counts once (``repeated``).
 - Allowed moves move; a jump over steps that nobody told moves and is ``skipped``; what cannot follow is kept and shown
   as ``out-of-order``. A dossier that waits is not finished by a mere word (``forced``): by its result, or after a step
@@ -62,12 +63,12 @@ def dossier_of(code: str, lines: Sequence[Told], calendar: Calendar = _WEEKENDS)
     Raises nothing, whatever the lines say. ``record`` is left empty (``gateway.core.dossiers.composed`` makes it).
     """
     ordered = in_order(lines)
-    repeats = repeats_in(ordered)
-    once = [(index, line) for index, line in enumerate(ordered) if index not in repeats]
-    parties = parties_of([(happened_at(line.event), line.event) for _, line in once])
+    repeats = repeats_in([line for _, line in ordered])
+    once = [(index, at, line) for index, (at, line) in enumerate(ordered) if index not in repeats]
+    parties = parties_of([(at, line.event) for _, at, line in once])
     story = _Story(parties, calendar)
-    for index, line in enumerate(ordered):
-        story.tell(line, is_repeat=index in repeats)
+    for index, (at, line) in enumerate(ordered):
+        story.tell(line, at, is_repeat=index in repeats)
     return story.dossier(code, late_in(once), repeats)
 
 
@@ -99,12 +100,11 @@ class _Story:
     def __post_init__(self) -> None:
         self.course = Course(self.calendar)
 
-    def tell(self, line: Told, *, is_repeat: bool) -> None:
+    def tell(self, line: Told, at: float, *, is_repeat: bool) -> None:
         event = line.event
-        at = happened_at(event)
         before = self.course.status
         flags: list[Flag] = ["repeated"] if is_repeat else self._told(event, at)
-        if event.said_at > at:
+        if event.said_at > happened_at(event):
             flags.append("ahead")
         if not self.parties.is_registered:
             flags.append("unregistered")

@@ -2,15 +2,19 @@
 
 By the time that each event tells of itself, cut where its sender's clock runs ahead; in one instant by the course of a
 dossier; then by what it says, so that a repeat stands beside what it repeats; only then by when it was sent and by id.
+
+Clocks of two parties differ. What answers a request (what was supplemented, a payment) and is dated a little before it
+came after it all the same, or the dossier would wait for ever.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.dossiers.event import FILED, DossierEvent, Told
+from gateway.core.dossiers.parties import SKEW
 from gateway.core.dossiers.statuses import (
     DONE,
     HANDED_OVER,
@@ -38,9 +42,44 @@ def happened_at(event: DossierEvent) -> float:
     return min(event.said_at, event.sent_at + AHEAD)
 
 
-def in_order(lines: Iterable[Told]) -> list[Told]:
-    """The lines as they happened."""
-    return sorted(lines, key=_rank)
+def in_order(lines: Sequence[Told]) -> list[tuple[float, Told]]:
+    """The lines as they happened, each with the moment at which it takes its place."""
+    asked, to_pay = _requests(lines)
+    placed = [(_place_of(line.event, asked, to_pay), line) for line in lines]
+    return sorted(placed, key=lambda each: (each[0], _rank(each[1])))
+
+
+def _requests(lines: Iterable[Told]) -> tuple[dict[str, float], dict[str, float]]:
+    """When each supplement was asked for first, and each payment, by references; a payment under no reference, too."""
+    asked: dict[str, float] = {}
+    to_pay: dict[str, float] = {}
+    for line in lines:
+        event = line.event
+        if event.kind == "supplement-requested":
+            found = asked
+        elif event.status == TO_PAY:
+            found = to_pay
+        else:
+            continue
+        at = happened_at(event)
+        found[event.reference] = min(at, found.get(event.reference, at))
+    return asked, to_pay
+
+
+def _place_of(event: DossierEvent, asked: Mapping[str, float], to_pay: Mapping[str, float]) -> float:
+    at = happened_at(event)
+    if event.kind == "supplemented":
+        request = asked.get(event.reference, at)
+        return request if at < request <= at + SKEW else at
+    if event.kind != "payment-notified" or event.status != PROCESSING or not to_pay:
+        return at
+    own = to_pay.get(event.reference) if event.reference else None
+    if own is not None:
+        return own if at < own <= at + SKEW else at
+    # Offices and banks do not always call a notice by the same name: then it is the first, if it is near enough.
+    first = min(to_pay.values())
+    most = SKEW if to_pay.get("") == first else AHEAD
+    return first if at < first <= at + most else at
 
 
 def _rank(line: Told) -> tuple[object, ...]:
@@ -48,13 +87,22 @@ def _rank(line: Told) -> tuple[object, ...]:
     kind = _KIND_ORDER.get(event.kind)
     order = _STATUS_ORDER.get(event.status, 4) if kind is None else kind
     handed_on = (0, "") if hop is None else (hop.number, hop.to_agency)
-    said = (event.agency, event.kind, event.reference, event.has_result, event.due or 0.0, handed_on)
-    return (happened_at(event), order, event.status or 0, said, event.sent_at, line.message, line.place)
+    said = (event.agency, event.kind, event.reference, event.has_result, event.due or 0.0, handed_on, _filled(event))
+    return (order, event.status or 0, said, event.sent_at, line.message, line.place)
+
+
+def _filled(event: DossierEvent) -> tuple[int, tuple[str, str]]:
+    """What says more stands before what says less of the same."""
+    return -sum(map(bool, event.words)), event.words
 
 
 def repeats_in(ordered: Iterable[Told]) -> dict[int, int]:
-    """Positions of lines that say what another says already -> that one's."""
-    seen: dict[tuple[object, ...], int] = {}
+    """Positions of lines that say what another says already -> that one's.
+
+    Two steps of one second are two where people read something else in them; that one way of telling leaves out what
+    another says makes no other step.
+    """
+    seen: dict[tuple[object, ...], list[tuple[int, tuple[str, str]]]] = {}
     found: dict[int, int] = {}
     for index, line in enumerate(ordered):
         event = line.event
@@ -62,19 +110,25 @@ def repeats_in(ordered: Iterable[Told]) -> dict[int, int]:
         # A notice of payment is one however often, and at whatever time, the bank calls.
         if not (event.kind.startswith("payment-") and event.reference):
             said = (*said, event.said_at, event.due, event.hop, event.has_result)
-        first = seen.setdefault(said, index)
-        if first != index:
+        known = seen.setdefault(said, [])
+        first = next((place for place, words in known if _is_same(words, event.words)), None)
+        if first is None:
+            known.append((index, event.words))
+        else:
             found[index] = first
     return found
 
 
-def late_in(once: Sequence[tuple[int, Told]]) -> frozenset[int]:
-    """Positions of lines that arrived after what happened later."""
+def _is_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    return all(left == right or not left or not right for left, right in zip(one, other, strict=True))
+
+
+def late_in(once: Sequence[tuple[int, float, Told]]) -> frozenset[int]:
+    """Positions of lines (each with its moment) that arrived after what happened later."""
     found: set[int] = set()
     first = waiting = math.inf  # the least place of what is younger; the same of what is as old as the present one
     at = math.inf
-    for index, line in reversed(once):
-        moment = happened_at(line.event)
+    for index, moment, line in reversed(once):
         if moment < at:
             first, waiting, at = min(first, waiting), math.inf, moment
         waiting = min(waiting, line.place)
