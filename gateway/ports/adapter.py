@@ -140,8 +140,8 @@ class AdapterKind(Protocol):
     #: Whether its agency calls the bus: the adapter is an :class:`Answering`. Absent means no.
     ANSWERS: bool
     #: Which dossiers ``AdapterContext.dossier`` gives it: what its system's agency may see (``own``, also where it is
-    #: absent), or ``all``, for one that speaks for the province to a portal or to applicants. Whoever registers a system
-    #: chooses the kind, and with it this: no setting and no message does.
+    #: absent), or ``all``, for one that speaks for the province to a portal or to applicants. Whoever registers a
+    #: system chooses the kind, and with it this: no setting and no message does.
     READS: Literal["own", "all"]
 
     def open_adapter(self, context: AdapterContext) -> Adapter:

@@ -53,14 +53,14 @@ class QueryLog(Protocol):
         """Note that it is asked now. False where the id was answered before, or is being asked by somebody till then.
 
         One that was begun and never ended (its process died) may be asked again once its ``until`` has passed; one that
-        failed, at once.
+        failed, at once: by the same source, since another's would take its place in the log.
         """
 
     async def end(self, key: str, outcome: Outcome, *, at: float, answer: str | None, audit: AuditRow) -> None:
         """Note what came of it, with its audit row."""
 
-    async def is_taken(self, key: str, now: float) -> bool:
-        """Whether ``begin`` would answer False."""
+    async def is_taken(self, key: str, now: float, source: str | None = None) -> bool:
+        """Whether ``begin`` would answer False of a query of ``source``; without one, of whoever asked it before."""
 
     async def logged(
         self,

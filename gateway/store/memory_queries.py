@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gateway.ports import AuditRow, Ledger
 from gateway.ports.queries import Asking, Logged, Outcome
+from gateway.store.query_rows import is_taken
 
 
 class MemoryQueryLog:
@@ -20,7 +21,7 @@ class MemoryQueryLog:
         self._kept: dict[str, tuple[Logged, float]] = {}
 
     async def begin(self, asking: Asking, *, until: float) -> bool:
-        if await self.is_taken(asking.key, asking.asked_at):
+        if await self.is_taken(asking.key, asking.asked_at, asking.source):
             return False
         self._kept[asking.key] = Logged(asking, "asked"), until
         return True
@@ -30,11 +31,11 @@ class MemoryQueryLog:
         self._kept[key] = replace(logged, outcome=outcome, ended_at=at, answer=answer), until
         await self._ledger.audit([audit])
 
-    async def is_taken(self, key: str, now: float) -> bool:
+    async def is_taken(self, key: str, now: float, source: str | None = None) -> bool:
         logged, until = self._kept.get(key, (None, 0.0))
-        if logged is None or logged.outcome == "failed":
+        if logged is None:
             return False
-        return logged.outcome != "asked" or until > now
+        return is_taken(logged.outcome, until, logged.asking.source, now=now, source=source)
 
     async def logged(
         self,

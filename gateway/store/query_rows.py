@@ -30,3 +30,10 @@ def logged_of(row: Sequence[Any]) -> Logged:
         tuple(json.loads(agreements)),
     )  # fmt: skip
     return Logged(asking, outcome, ended_at, answer)
+
+
+def is_taken(outcome: str, until: float, asked_by: str, *, now: float, source: str | None) -> bool:
+    """Whether an id is taken that ``asked_by`` used, for ``source`` (None: for that one itself)."""
+    if source not in {None, asked_by}:
+        return True
+    return outcome not in {"asked", "failed"} or (outcome == "asked" and until > now)

@@ -75,6 +75,20 @@ class QueryLogSuite:
         assert await log.begin(again, until=MORNING + 30)
         assert list(await log.logged()) == [Logged(again, "asked")]
 
+    async def test_an_id_that_somebody_else_used_is_taken_whatever_came_of_it(self, both: Both) -> None:
+        """Else who knows another's id would wipe out in the log that it was ever used."""
+        _, log = both
+        await log.begin(asking(), until=MORNING + 20)
+        late = MORNING + 10**6
+        assert await log.is_taken(asking().key, late, "H33.16/dms")
+        assert not await log.begin(asking(source="H33.16/dms", asked_at=late), until=late + 20)
+        await log.end(asking().key, "failed", at=MORNING + 9, answer=None, audit=row("query.failed"))
+        assert not await log.begin(asking(source="H33.16/dms", asked_at=late), until=late + 20)
+        assert await log.is_taken(asking().key, late, "H33.16/dms")
+        assert not await log.is_taken(asking().key, late, SENDER)
+        assert [each.asking.source for each in await log.logged()] == [SENDER]
+        assert await log.begin(asking(asked_at=late), until=late + 20)
+
     async def test_one_that_is_being_asked_is_taken_until_its_time_is_over(self, both: Both) -> None:
         _, log = both
         await log.begin(asking(), until=MORNING + 20)

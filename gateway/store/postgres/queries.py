@@ -14,7 +14,7 @@ from gateway.store.postgres import recording
 from gateway.store.postgres.connection import Connection
 from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.postgres.writer import one_by_one
-from gateway.store.query_rows import ASKED, COLUMNS, logged_of, row_of
+from gateway.store.query_rows import ASKED, COLUMNS, is_taken, logged_of, row_of
 
 
 class PostgresQueryLog:
@@ -29,8 +29,8 @@ class PostgresQueryLog:
     async def end(self, key: str, outcome: Outcome, *, at: float, answer: str | None, audit: AuditRow) -> None:
         await self._ledger.write(_END, ((outcome, at, answer, key), audit))
 
-    async def is_taken(self, key: str, now: float) -> bool:
-        return await self._ledger.read(partial(_is_taken, key=key, now=now))
+    async def is_taken(self, key: str, now: float, source: str | None = None) -> bool:
+        return await self._ledger.read(partial(_is_taken, key=key, now=now, source=source))
 
     async def logged(
         self,
@@ -63,7 +63,8 @@ _LAST: Final = len(ASKED.split(",")) + 1
 _ASK: Final = (
     f"INSERT INTO queries AS q ({ASKED}, outcome, until) VALUES ({_PLACES}, 'asked', ${_LAST}) ON CONFLICT (key)"
     f" DO UPDATE SET {_AGAIN}, ended_at = NULL, answer = NULL"
-    " WHERE q.outcome = 'failed' OR (q.outcome = 'asked' AND q.until <= excluded.asked_at)"
+    " WHERE q.source = excluded.source"
+    " AND (q.outcome = 'failed' OR (q.outcome = 'asked' AND q.until <= excluded.asked_at))"
 )
 
 
@@ -84,11 +85,9 @@ async def _end(connection: Connection, asked: tuple[tuple[Any, ...], AuditRow]) 
 _END: Final = one_by_one(_end)
 
 
-async def _is_taken(connection: Connection, key: str, now: float) -> bool:
-    row = await connection.fetchrow("SELECT outcome, until FROM queries WHERE key = $1", key)
-    if row is None or row["outcome"] == "failed":
-        return False
-    return bool(row["outcome"] != "asked" or row["until"] > now)
+async def _is_taken(connection: Connection, key: str, now: float, source: str | None) -> bool:
+    row = await connection.fetchrow("SELECT outcome, until, source FROM queries WHERE key = $1", key)
+    return row is not None and is_taken(*row, now=now, source=source)
 
 
 async def _logged(

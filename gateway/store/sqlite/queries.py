@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gateway.ports import AuditRow, Ledger
 from gateway.ports.queries import Asking, Logged, Outcome
-from gateway.store.query_rows import ASKED, COLUMNS, logged_of, row_of
+from gateway.store.query_rows import ASKED, COLUMNS, is_taken, logged_of, row_of
 from gateway.store.sqlite import recording
 from gateway.store.sqlite.ledger import SqliteLedger
 from gateway.store.sqlite.writer import one_by_one
@@ -29,8 +29,8 @@ class SqliteQueryLog:
     async def end(self, key: str, outcome: Outcome, *, at: float, answer: str | None, audit: AuditRow) -> None:
         await self._ledger.write(_END, ((outcome, at, answer, key), audit))
 
-    async def is_taken(self, key: str, now: float) -> bool:
-        return await self._ledger.read(partial(_is_taken, key=key, now=now))
+    async def is_taken(self, key: str, now: float, source: str | None = None) -> bool:
+        return await self._ledger.read(partial(_is_taken, key=key, now=now, source=source))
 
     async def logged(
         self,
@@ -58,7 +58,7 @@ def query_log_of(ledger: Ledger) -> SqliteQueryLog:
 
 def _begin(connection: sqlite3.Connection, asked: tuple[Asking, float]) -> bool:
     asking, until = asked
-    if _is_taken(connection, asking.key, asking.asked_at):
+    if _is_taken(connection, asking.key, asking.asked_at, asking.source):
         return False
     places = ", ".join("?" * len(ASKED.split(",")))
     connection.execute(
@@ -80,11 +80,9 @@ def _end(connection: sqlite3.Connection, asked: tuple[tuple[Any, ...], AuditRow]
 _END: Final = one_by_one(_end)
 
 
-def _is_taken(connection: sqlite3.Connection, key: str, now: float) -> bool:
-    row = connection.execute("SELECT outcome, until FROM queries WHERE key = ?", (key,)).fetchone()
-    if row is None or row[0] == "failed":
-        return False
-    return bool(row[0] != "asked" or row[1] > now)
+def _is_taken(connection: sqlite3.Connection, key: str, now: float, source: str | None) -> bool:
+    row = connection.execute("SELECT outcome, until, source FROM queries WHERE key = ?", (key,)).fetchone()
+    return row is not None and is_taken(*row, now=now, source=source)
 
 
 def _logged(
