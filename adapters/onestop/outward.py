@@ -85,6 +85,9 @@ class Writer:
         if name == "forwarded":
             return self._forwarded(data, more)
         base = await self._base(str(data.get("dossierCode")))
+        if name.startswith("payment-") and "TrangThaiHoSo" in base:
+            # A payment moves only what waits for it: where the dossier stands is the register's to say.
+            data.pop("status", None)
         if isinstance(data.get("supplement"), dict):
             base[_SUPPLEMENT] = self._supplements(base.get(_SUPPLEMENT, []), data)
             data["@supplements"] = base[_SUPPLEMENT]

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 from gateway.calls.wire import Read, Wire
 from gateway.core.content import whole
 from gateway.core.dossiers.dossier import Dossier
+from gateway.core.dossiers.statuses import ENDS, FINISHED
 from gateway.core.faults import Text
 from gateway.core.forms import read_number
 from gateway.core.moments import VIET_NAM
@@ -27,7 +28,8 @@ from gateway.core.visit import Call
 #: What a notice may hold (bytes), and how many members.
 MOST: Final = 256 * 1024
 _MOST_MEMBERS: Final = 200
-_PAYING: Final = 6
+#: Nothing is waited for in these any more.
+_OVER: Final = ENDS | FINISHED
 _PROCESSING: Final = 4
 _STAMP: Final = re.compile(r"(.{1,50}?)[0-9]{14}\Z")
 _PLACE: Final = re.compile(r"ho-so/([^/]{1,200})(?:/|\Z)")
@@ -60,9 +62,10 @@ class Notice:
     def beside(self, dossier: Dossier | None, tongue: str) -> Notice:
         """The same with what is known of its dossier: whether it moves it on, and what does not fit.
 
-        It moves a dossier that waits for payment to *processing*, where it pays what was charged or nobody knows what
-        was. Money that does not fit what was charged stays money that was paid: it is kept, moves nothing, and says so
-        in ``ext``.
+        Where it pays what was charged, or nobody knows what was, it ends a waiting for payment (*processing*) of any
+        dossier that is not over: the office's word that it waits may come later than the bank's that it was paid, and
+        where none waits the status moves nothing. Money that does not fit what was charged stays money that was paid:
+        it is kept, moves nothing, and says so in ``ext``.
         """
         if self.outcome != "paid":
             return self
@@ -74,7 +77,7 @@ class Notice:
         elif charged and data["amount"] not in charged:
             warnings.append(_MISMATCH)
             data["ext"] = _added(data, tongue, {"amountMismatch": {"charged": charged[0]}})
-        elif dossier.status == _PAYING:
+        elif dossier.status is not None and dossier.status not in _OVER:
             data["status"] = {"code": _PROCESSING, "at": data["paidAt"]}
         return Notice(self.contract, data, self.outcome, tuple(warnings))
 

@@ -172,12 +172,11 @@ async def test_a_notice_that_comes_before_its_dossier_is_kept_and_moves_nothing(
     assert len(item.warnings) == 1
 
 
-async def test_a_notice_that_comes_before_its_bill_moves_what_waits_for_payment_and_nothing_else(desk: Desk) -> None:
-    desk.dossier = a_dossier(4)
-    await desk.told()
-    desk.dossier = a_dossier(6)
-    await desk.told(MaThongBaoThue="TB-2")
-    assert [item.event["data"].get("status", {}).get("code") for item in desk.taken] == [None, 4]
+async def test_a_payment_ends_a_waiting_of_which_the_bus_hears_later_and_opens_nothing_that_is_over(desk: Desk) -> None:
+    for number, status in enumerate((4, 6, 9, 10, 7)):
+        desk.dossier = a_dossier(status)
+        await desk.told(MaThongBaoThue=f"TB-{number}")
+    assert [item.event["data"].get("status", {}).get("code") for item in desk.taken] == [4, 4, None, None, None]
 
 
 def test_what_may_be_paid_at_once_is_everything_or_the_youngest_charges() -> None:
