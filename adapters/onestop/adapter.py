@@ -21,7 +21,8 @@ from gateway.calls.address import check_url
 from gateway.calls.caller import Caller
 from gateway.calls.gate import Gate
 from gateway.calls.hosts import Hosts
-from gateway.core.faults import Misconfigured, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.faults import Misconfigured, NotYet, PermanentFailure, Text, TimedOut, TransientFailure
+from gateway.core.moments import parse_moment
 from gateway.ports import AdapterContext, Call, Collected, HandedOver, Parcel, Reply, Take, Uncollectable
 
 MODE: Final[Literal["push", "pull"]] = "push"
@@ -30,6 +31,16 @@ ANSWERS: Final = True
 _MEBIBYTE: Final = 1 << 20
 #: What brings a dossier: where one is there already under its code at the first try, somebody must compare the two.
 _BRINGING: Final = frozenset({"dossier.registered", "dossier.forwarded"})
+
+#: When a dossier that was not there is told of again (seconds).
+_LOOK_AGAIN: Final = 300.0
+#: So often a no without a reason may be an outage.
+_ENOUGH: Final = 3
+_STILL_NO: Final = (
+    "phần mềm một cửa vẫn không nhận thông điệp về hồ sơ này: bộ phận một cửa kiểm tra hồ sơ có ở phần mềm không, rồi"
+    " đơn vị vận hành trục phát lại (lgsp replay) - the one-stop software still does not take what is said of this"
+    " dossier: its office must see whether it has the dossier, then the operator of the bus replays this message"
+)
 
 
 class OneStop:
@@ -48,6 +59,7 @@ class OneStop:
         self._desk = _desk(context, wire)
         self._writer = Writer(wire, link=context.link, known=context.dossier, agency=context.system.agency)
         self._ways = {**WAYS, **{kind: Way(**way) for kind, way in settings.get("calls", {}).items()}}
+        self._patience = float(settings.get("unknown_hours", 24)) * 3600
         self._predicate = Predicate.of(settings.get("success", {}))
         self._caller = Caller(
             str(settings.get("url", "http://localhost:9")),
@@ -84,11 +96,32 @@ class OneStop:
             if parcel.may_have_arrived or kind not in _BRINGING:
                 return HandedOver(answer.status, reference="it was there already")
             raise PermanentFailure(f"the software has this dossier already{told}: its operator must compare the two")
+        if verdict == "absent" and kind not in _BRINGING:
+            raise self._unknown(parcel, answer.status)
         if verdict == "refused":
             raise PermanentFailure(f"the software refuses it for good{told}")
+        is_refused_often = verdict == "unclear" and bool(code) and parcel.attempt > _ENOUGH
+        if is_refused_often and kind not in _BRINGING and self._is_over(parcel):
+            raise PermanentFailure(_STILL_NO, answer.status)
         if answer.content.size == 0:
             raise TimedOut("the software answered with nothing; whether it took it is not known", answer.status)
         raise TransientFailure(f"the software did not say that it took it{told}", answer.status)
+
+    def _is_over(self, parcel: Parcel) -> bool:
+        """Whether the software had its time to get to know the dossier."""
+        sent = parse_moment(str(parcel.event.get("time"))) or 0.0
+        return self._context.now() - sent > self._patience
+
+    def _unknown(self, parcel: Parcel, status: int | None) -> PermanentFailure | NotYet:
+        """What to raise of a dossier that the software does not know: it may be entered there yet, for some hours."""
+        if self._is_over(parcel):
+            return PermanentFailure(_STILL_NO, status)
+        return NotYet(
+            "phần mềm một cửa chưa có hồ sơ này; trục đợi bộ phận một cửa tiếp nhận - the one-stop software does not"
+            " know this dossier yet: its office must enter it",
+            status,
+            _LOOK_AGAIN,
+        )
 
     async def collect(self, limit: int) -> Sequence[Collected | Uncollectable]:  # noqa: ARG002 - the port's shape
         """Nothing: such a system sends for itself."""

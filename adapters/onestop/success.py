@@ -10,14 +10,14 @@ from typing import Any, Literal
 from gateway.core.strictjson import StrictJsonError, parse_strict
 from gateway.core.wire_record import name_in
 
-Verdict = Literal["taken", "there", "refused", "unclear"]
+Verdict = Literal["taken", "there", "absent", "refused", "unclear"]
 
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
     """``field`` with one of ``values`` (numbers compare as numbers: "00" is 0) is success; where there is no such
-    field, one of ``phrases`` in the text is. ``already``: it has it. ``never``: codes and phrases after which sending
-    again is of no use.
+    field, one of ``phrases`` in the text is. ``already``: it has it. ``absent``: it does not know the dossier.
+    ``never``: codes and phrases after which sending again is of no use.
     """
 
     field: str = "error_code"
@@ -25,6 +25,7 @@ class Predicate:
     text: str = "message"
     phrases: tuple[str, ...] = ("thành công",)
     already: tuple[str, ...] = ("đã tồn tại",)
+    absent: tuple[str, ...] = ("không tồn tại", "không tìm thấy hồ sơ", "chưa có hồ sơ")
     never: tuple[str, ...] = ()
 
     @classmethod
@@ -33,7 +34,7 @@ class Predicate:
         made = cls()
         lists = {
             name: tuple(str(each) for each in settings.get(name, getattr(made, name)))
-            for name in ("values", "phrases", "already", "never")
+            for name in ("values", "phrases", "already", "absent", "never")
         }
         return cls(field=str(settings.get("field", made.field)), text=str(settings.get("text", made.text)), **lists)
 
@@ -56,6 +57,8 @@ class Predicate:
             return "taken", shown
         if _says(told, self.already):
             return "there", shown
+        if _says(told, self.absent):
+            return "absent", shown
         if any(_same(code, each) for each in self.never) or _says(told, self.never):
             return "refused", shown
         return "unclear", shown
@@ -63,6 +66,8 @@ class Predicate:
     def _by_words(self, words: str) -> Verdict:
         if _says(words, self.already):
             return "there"
+        if _says(words, self.absent):
+            return "absent"
         if _says(words, self.phrases) and not _says(words, ("không thành công",)):
             return "taken"
         return "refused" if _says(words, self.never) else "unclear"

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from adapters.onestop import stand_in
 from adapters.onestop.adapter import open_adapter
 from adapters.onestop.stand_in import Office
 from adapters.onestop.success import Predicate
-from gateway.core.faults import PermanentFailure, TimedOut, TransientFailure
+from gateway.core.faults import NotYet, PermanentFailure, TimedOut, TransientFailure
+from gateway.core.moments import parse_moment
 from gateway.ports import Parcel
 from tests.adapters.fitting import Hands, a_parcel
 from tests.adapters.one_stop_bus import Bus, an_event_of, context_of
@@ -144,7 +146,9 @@ async def test_a_notice_of_what_to_pay_and_its_payment_reach_the_office(it: Faci
         "dossierCode": CODE, "noticeId": "N-2", "refundOf": "N-1", "amount": 1, "refundedAt": paid["paidAt"],
         "reason": "Nộp thừa",
     }  # fmt: skip
+    it.bus.tell(an_event_of("dossier.progressed", "1.0", charges), "H33.16")
     await it.adapter.deliver(it.parcel("dossier.progressed", "1.0", charges))
+    it.bus.tell(an_event_of("payment.notified", "1.0", paid), "H33.99")
     await it.adapter.deliver(it.parcel("payment.notified", "1.0", paid))
     await it.adapter.deliver(it.parcel("payment.refunded", "1.0", refund))
     (_, first, notice), (_, second, payment), (_, _, back) = it.office.posts
@@ -267,3 +271,47 @@ def test_words_without_json_count_too_and_composed_letters_are_the_same() -> Non
     assert predicate.judge("Thành công".encode())[0] == "taken"
     assert predicate.judge("Tha\u0300nh co\u0302ng".encode())[0] == "taken"
     assert predicate.judge(b"")[0] == "unclear"
+
+
+async def test_a_payment_tells_the_office_where_the_dossier_stands_and_moves_nothing_that_waits_for_no_money(
+    it: Facing,
+) -> None:
+    it.bus.tell(an_event_of("dossier.registered", "2.0", REGISTERED), "H33.16")
+    paid = {
+        "dossierCode": CODE, "noticeId": "N-1", "amount": 1500000, "paidAt": "2026-11-25T08:00:00+07:00",
+        "outcome": "paid", "status": {"code": 4, "at": "2026-11-25T08:00:00+07:00"},
+    }  # fmt: skip
+    known = await it.bus.known(CODE)
+    assert known is not None
+    item = await it.adapter._writer.write(an_event_of("payment.notified", "1.0", paid))
+    assert item["TrangThaiHoSo"] == str(known.status)
+
+
+async def test_what_is_said_of_a_dossier_that_the_software_does_not_know_waits_some_hours_and_no_longer(
+    it: Facing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = {
+        "dossierCode": CODE, "noticeId": "N-1", "amount": 1500000, "paidAt": "2026-11-25T08:00:00+07:00",
+        "outcome": "paid",
+    }  # fmt: skip
+    sent = parse_moment("2026-11-23T02:00:00Z")
+    assert sent is not None
+    said: list[Any] = ["absent"]
+    judge = SimpleNamespace(judge=lambda _: (said[0], "-1"))
+    monkeypatch.setattr(it.adapter, "_predicate", judge)
+
+    async def delivered(after_hours: float, attempt: int = 9) -> None:
+        context = replace(it.context, now=lambda: sent + after_hours * 3600)
+        monkeypatch.setattr(it.adapter, "_context", context)
+        await it.adapter.deliver(it.parcel("payment.notified", "1.0", paid, attempt=attempt))
+
+    with pytest.raises(NotYet):
+        await delivered(23)
+    with pytest.raises(PermanentFailure, match="lgsp replay"):
+        await delivered(25)
+    said[0] = "unclear"  # a bare -1 says nothing of why
+    with pytest.raises(TransientFailure) as found:
+        await delivered(25, attempt=1)
+    assert not isinstance(found.value, NotYet)
+    with pytest.raises(PermanentFailure, match="one-stop software still does not take"):
+        await delivered(25)
