@@ -12,6 +12,11 @@ from gateway.core.translation import Rules
 
 WIRE: Final = Path(__file__).parent / "wire"
 _LISTS: Final = ("papers", "results")
+#: What the portal's description of an item does not call optional.
+_OBLIGATORY: Final = (
+    "MaHoSo", "MaTTHC", "TenTTHC", "MaLinhVuc", "TenLinhVuc", "ChuHoSo", "LoaiDoiTuong", "TrichYeuHoSo", "NgayTiepNhan",
+    "NgayHenTra", "TrangThaiHoSo", "HinhThuc", "DonViXuLy",
+)  # fmt: skip
 
 
 def rules(name: str) -> Rules:
@@ -25,6 +30,14 @@ class Written:
 
     record: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> str:
+        """The names of what is obligatory in an item and empty in this one, never a value; empty where none is.
+
+        The portal refuses without saying which member it misses.
+        """
+        return ", ".join(name for name in _OBLIGATORY if not self.record.get(name))
 
 
 class Items:

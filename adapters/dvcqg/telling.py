@@ -24,7 +24,7 @@ from gateway.calls.lasting import Lasting
 from gateway.core.content import InMemory
 from gateway.core.dossiers.code import check_own, compared
 from gateway.core.dossiers.dossier import Dossier
-from gateway.core.faults import NotYet, PermanentFailure, TransientFailure
+from gateway.core.faults import DestinationGone, NotYet, PermanentFailure, TransientFailure
 from gateway.core.moments import parse_moment
 from gateway.ports import AdapterContext, HandedOver, Parcel
 
@@ -157,10 +157,16 @@ class Telling:
 
     async def _put(self, parcel: Parcel, present: Present, *, is_updating: bool) -> Written:
         item = self._items.item(present.record or {}, present.status)
-        outcome = await self._portal.put(item.record, is_updating=is_updating, delivery=parcel.delivery)
-        if outcome != "done":
-            # Somebody filed it meanwhile, or it is gone: said the other way round, once.
-            outcome = await self._portal.put(item.record, is_updating=not is_updating, delivery=parcel.delivery)
+        try:
+            outcome = await self._portal.put(item.record, is_updating=is_updating, delivery=parcel.delivery)
+            if outcome != "done":
+                # Somebody filed it meanwhile, or it is gone: said the other way round, once.
+                outcome = await self._portal.put(item.record, is_updating=not is_updating, delivery=parcel.delivery)
+        except (PermanentFailure, TransientFailure) as failure:
+            # Of what it answered, not of a line that is down, nor of an account that it does not let in.
+            if failure.status == _OK and item.empty and not isinstance(failure, DestinationGone):
+                failure.detail = f"{failure.detail}; trống trong hồ sơ gửi đi - empty in what was sent: {item.empty}"
+            raise
         if outcome != "done":
             raise TransientFailure("the portal says of one dossier that it is there and that it is not", _OK)
         return item

@@ -567,3 +567,15 @@ async def test_settings_that_a_variant_needs_are_named_where_they_are_missing(tm
     with pytest.raises(Misconfigured, match=missing):
         async with a_desk(tmp_path, **{missing: None}):
             pass
+
+
+async def test_a_refusal_names_what_is_obligatory_and_empty_and_never_a_value(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as desk:
+        desk.portal.faults.once("DongBoHoSoMC", Fault("words", "Không thành công, vui lòng thử lại"))
+        data = {name: value for name, value in registration().items() if name not in {"field", "abstract"}}
+        with pytest.raises(TransientFailure) as failure:
+            await desk.tell("dossier.registered", data)
+        named = failure.value.detail.rpartition(": ")[2].split(", ")
+        assert {"MaLinhVuc", "TenLinhVuc", "TrichYeuHoSo"} <= set(named)
+        assert not {"ChuHoSo", "MaHoSo"} & set(named)
+        assert "Nguyễn" not in failure.value.detail
