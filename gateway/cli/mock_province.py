@@ -74,6 +74,9 @@ _WORDS: Final = {
 def province(place: Place, /, seconds: float | None, **wish: Any) -> None:
     """Cả tỉnh thu nhỏ: mọi phần mềm giả lập cùng chạy. All agencies' software in small at once.
 
+    Hồ sơ sống từ lúc nộp đến lúc trả; cuối cùng có tổng kết: đưa, nhận, thấy, thiếu, trùng. Dossiers live from filing
+    to the end; then it is counted what was brought, taken, seen, missing (or still under way) and doubled.
+
     WHO là bộ chuyển đổi, hệ thống, mã hoặc cấp cơ quan (commune). WHO: an adapter, a system, an agency's code or level.
     """
     # The time is counted from when all stand.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.mocked.fate import Fate, fates
+from gateway.cli.mocked.tally import Tally
 from gateway.client.bus import Bus
 from gateway.client.upload import Upload
 from gateway.core.content import InMemory
@@ -79,16 +82,23 @@ def test_a_whole_province_lives_at_a_real_gateway_behind_lines_that_are_bad(tmp_
         with living(folder, bus):
 
             def happened(told: list[dict[str, Any]]) -> bool:
-                said_yes = {each["system"] for each in told if each["event"] == "called" and each["yes"]}
                 reached = {each["system"] for each in told if each["event"] in {"arrived", "fetched"}}
                 sent = {each["system"] for each in told if each["event"] == "sent" and each["what"]}
+                deeds = {each["what"] for each in told if each["event"] == "life"}
                 return (
-                    {"G22/dvcqg", "H33.01/onestop", "H33.02/signing", "H33.90/payment"} <= said_yes
-                    and {"H33.01/onestop", "H33.01/app", "H33.07/onestop", "H33.16/dms", "H33.05/dms"} <= reached
-                    and sent == {"H33.07.03/dms"}
+                    {"H33.01/onestop", "H33.01/app", "H33.07/onestop", "H33.16/dms", "H33.05/dms"} <= reached
+                    and {"H33.07.03/dms", "H33.16/dms"} <= sent
+                    and {"filed", "received", "worked-on", "issued", "handed-over", "returned"} <= deeds
                 )
 
             mock.until(happened)
+            mock.process.terminate()
+            mock.process.wait(10)
+    (summary,) = [each for each in mock.told if each["event"] == "summary"]
+    figures = summary["kinds"]
+    assert all(line["doubled"] == 0 for line in figures.values()), figures
+    assert {"dossier", "status", "step", "draft", "signing", "document", "file"} <= set(figures)
+    assert figures["status"]["seen"] > 0
     listening = {each["name"]: each for each in mock.told if each["event"] == "listening"}
     assert set(PLACES) <= {*listening, *(each["name"] for each in mock.told if each["event"] == "left-out")}
     assert listening["dvcqg"]["url"].startswith("http://127.0.0.1:")
@@ -117,15 +127,33 @@ def test_a_bad_line_stands_between_the_bus_and_who_is_behind_it(tmp_path: Path) 
     assert line.rpartition(":")[2].isdigit() == place.rpartition(":")[2].isdigit()
 
 
-def test_the_same_seed_brings_the_same_and_another_seed_something_else() -> None:
-    def dropped(seed: int) -> list[str]:
-        told = short("--only", "vnpost", "--seed", str(seed), "--every", "0.05", "--for", "0.4")
-        return [each["id"] for each in told if each["event"] == "dropped"][:3]
+def test_the_same_seed_has_the_same_dossiers_and_another_seed_others() -> None:
+    def drawn(seed: int) -> list[Fate]:
+        return list(itertools.islice(fates(f"{seed} 1", {"portal", "counter", "district"}), 30))
 
-    first = dropped(7)
-    assert len(first) == 3
-    assert dropped(7) == first
-    assert dropped(8) != first
+    first = drawn(7)
+    assert drawn(7) == first
+    assert drawn(8) != first
+    assert len({fate.code for fate in first}) == 30
+    assert {fate.end for fate in first} == {"handed-over", "withdrawn", "returned"}
+    assert {fate.origin for fate in first} == {"portal", "counter", "district"}
+
+
+def test_without_a_portal_dossiers_are_filed_at_the_counter_and_without_an_office_nowhere() -> None:
+    assert {fate.origin for fate in itertools.islice(fates("7 1", {"counter"}), 5)} == {"counter"}
+    assert list(fates("7 1", set())) == []
+
+
+def test_what_was_brought_is_counted_as_seen_missing_or_doubled() -> None:
+    tally = Tally()
+    for number, times in enumerate((0, 1, 3)):
+        tally.bring("step", str(number), seen=lambda times=times: times)  # type: ignore[misc]
+    tally.bring("order", "1")
+    assert tally.count() == {
+        "step": {"brought": 3, "taken": 3, "seen": 2, "missing": 1, "doubled": 2},
+        "order": {"brought": 1, "taken": 1, "seen": 0, "missing": 0, "doubled": 0},
+    }
+    assert tally.missing() == ["step 0"]
 
 
 def test_software_without_a_place_is_told_and_can_be_had() -> None:

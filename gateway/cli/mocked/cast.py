@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gateway.cli.mocked.counters import Counter
 from gateway.cli.mocked.desk import Desk
 from gateway.cli.mocked.tally import Tally
+
+_TO_PAY: Final = "nhantbthuedvcqg"
 
 
 @dataclass(slots=True)
@@ -78,6 +80,11 @@ class Cast:
         posts = self.office.software.posts if self.office is not None else ()
         mine = [each for each in posts if each[1].endswith(ending) and each[2].get("MaHoSo") == code]
         return len({delivery for delivery, _, item in mine if str(item.get(name, "")) == value})
+
+    def told_to_pay(self, code: str) -> int:
+        """By how many deliveries that office was posted a notice of what to pay for a dossier."""
+        posts = self.office.software.posts if self.office is not None else ()
+        return len({each[0] for each in posts if each[1].endswith(_TO_PAY) and each[2].get("MaHoSo") == code})
 
     def with_subject(self, subject: str) -> int:
         """How often a document of that subject stands at who fetches, or in a folder."""

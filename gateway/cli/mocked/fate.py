@@ -55,7 +55,7 @@ def fates(seed: str, origins: Collection[Origin]) -> Iterator[Fate]:
             origin=origin,
             # The older interface has no word for a withdrawal.
             end="returned" if end == "withdrawn" and origin == "district" else end,
-            deeds=tuple(chance.sample(_DEEDS, chance.randint(1, 3))),
+            deeds=tuple(chance.sample(_DEEDS, chance.randint(2, 3))),
             is_supplemented=chance.random() < 0.4,
             is_late=chance.random() < 0.3,
             reason=chance.choice(_REASONS),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,17 +79,19 @@ class Life:
         await self._do("received", lambda: self._counter.receive(code))
 
     async def _worked_on(self) -> None:
-        """Several steps at a time, which software may tell in any order; one of them perhaps an old one."""
-        code, deeds = self.fate.code, self.fate.deeds
-        await asyncio.sleep(len(deeds) * _SECOND)
+        """Several steps at a time, which software may tell in any order; perhaps the first of them is told last."""
+        code, received = self.fate.code, time.time()
+        now, late = (self.fate.deeds[1:], self.fate.deeds[:1]) if self.fate.is_late else (self.fate.deeds, ())
+        await asyncio.sleep(len(now) * _SECOND)
 
         def work() -> None:
-            for at, deed in enumerate(deeds):
-                is_old = self.fate.is_late and at == 0
-                self._step("4", deed, ago=900.0 if is_old else float(len(deeds) - 1 - at))
+            for at, deed in enumerate(now, start=1):
+                self._step("4", deed, ago=float(len(now) - at))
 
         await self._do("worked-on", work)
-        for deed in deeds:
+        for deed in late:
+            await self._do("told-late", lambda deed=deed: self._step("4", deed, ago=time.time() - received - _SECOND))  # type: ignore[misc]
+        for deed in self.fate.deeds:
             self.told("step", code, deed)
 
     async def _supplemented(self) -> None:
@@ -142,7 +145,7 @@ class Life:
             heard = await self._until_yes(lambda: cast.portal_calls.tax(notice))
             cast.tally.bring(
                 "tax-notice", f"{code} {number}", taken=lambda: heard,
-                seen=lambda: cast.posted(code, "nhantbthuedvcqg", "SoQuyetDinh", number),
+                seen=lambda: cast.told_to_pay(code),
             )  # fmt: skip
         await self._do("to-be-paid", lambda: self._step("6", "Chờ nộp lệ phí"))
         if bank is None:

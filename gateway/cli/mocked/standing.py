@@ -97,6 +97,8 @@ async def standing(
                 made.lines.append(link)
                 ports[port] = link.port
             made.settings = _moved(made.settings, ports)
+            if isinstance(base := getattr(software, "base", None), str):
+                software.base = _moved(base, ports)  # files are fetched over the same line
         yield made
 
 
