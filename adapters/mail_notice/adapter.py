@@ -59,7 +59,8 @@ class MailNotice:
         if wording is None:
             raise PermanentFailure(f"there are no words for {str(parcel.event.get('type'))[:100]}")
         code = dossier_code(parcel.event)
-        notice = notice_of(parcel.event, await self._context.dossier(code) if code else None, parcel.message)
+        dossier = await self._context.dossier(code) if code else None
+        notice = notice_of(parcel.event, dossier, parcel.message, called=self._context.agency_name)
         if not notice.is_news:
             return HandedOver(reference="not told: it came out of order or says nothing new")
         wanted = self._recipients(wording, notice)

@@ -70,6 +70,7 @@ class QlvbSigning:
             str(settings.get("request_member", "IDHoSo")), str(settings.get("dossier_member", "MaHoSo")),
             settings.get("reason_member"), settings.get("trace_names") == "request",
         )  # fmt: skip
+        self._door = context.door
         bringer = Bringer.of(_FOLDER.name, context.system.name, settings)
         self._results = Results(_FOLDER, names, bringer, context.new_sink)
         #: Who may call; the bus asks it before it reads a body.
@@ -108,11 +109,11 @@ class QlvbSigning:
 
     def _callback(self, data: Mapping[str, Any]) -> str | None:
         """Where what comes of it is to be told."""
-        door = self._settings.get("callback_url")
-        if door is None or not self._settings.get("callback_names_dossier"):
-            return None if door is None else str(door)
+        door = str(self._settings.get("callback_url") or self._door.rstrip("/"))
+        if not door or not self._settings.get("callback_names_dossier"):
+            return door or None
         names = "/".join(quote(str(data[name]), safe="") for name in ("dossierCode", "requestId"))
-        return f"{str(door).rstrip('/')}/ho-so/{names}"
+        return f"{door.rstrip('/')}/ho-so/{names}"
 
     def _keys(self) -> dict[str, str]:
         """The header fields of the variant of Hậu Giang."""

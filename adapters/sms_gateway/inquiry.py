@@ -95,7 +95,7 @@ class Inquiries:
 
     def _said(self, name: str, dossier: Dossier | None) -> str:
         data = {} if dossier is None else {"dossierCode": dossier.written}
-        notice = notice_of({"type": name, "data": data}, dossier)
+        notice = notice_of({"type": name, "data": data}, dossier, called=self._context.agency_name)
         more = {**self._more, "keyword": Text(self._keyword, self._keyword)}
         said = self._wordings[name].said("text", notice, more).in_language(self._language)
         return " ".join(said.split())

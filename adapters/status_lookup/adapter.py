@@ -109,7 +109,7 @@ class StatusLookup:
         is_theirs = is_known_by(dossier, secret, self._kinds, self._look.digits)
         if is_theirs and dossier is not None and dossier.status is not None:
             self._guard.was_right(who, name)
-            return speaker.told(detailed(dossier))
+            return speaker.told(detailed(dossier, self._context.agency_name))
         beats = max(1, math.ceil((loop.time() - begun) / self._beat))
         await asyncio.sleep(max(0.0, begun + beats * self._beat - loop.time()))
         return speaker.said(404, "not-found", _UNKNOWN, code=code)

@@ -7,7 +7,7 @@ Anonymous look-up shows the code and the degree alone, the other one goes down t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,8 +74,8 @@ def anonymous(dossier: Dossier) -> dict[str, Any]:
     return {"code": dossier.written, "completion": {"degree": degree, "text": _both(DEGREES[degree])}}
 
 
-def detailed(dossier: Dossier) -> dict[str, Any]:
-    """What the applicant may know; members of which nothing is known are left out."""
+def detailed(dossier: Dossier, called: Callable[[str], str] = str) -> dict[str, Any]:
+    """What the applicant may know; members of which nothing is known are left out. ``called``: an agency's name."""
     record = dossier.record
     agency = _object(record.get("agency"))
     told = {
@@ -83,24 +83,24 @@ def detailed(dossier: Dossier) -> dict[str, Any]:
         "status": {"code": dossier.status, "text": _both(name_of(dossier.status or 0)),
                    "since": _moment(dossier.status_at)},
         "procedure": _text(_object(record.get("procedure")).get("name")),
-        "agency": {"code": dossier.lead, "name": _text(agency.get("name"))},
-        "department": _department(dossier),
+        "agency": {"code": dossier.lead, "name": _text(agency.get("name")) or called(dossier.lead)},
+        "department": _department(dossier, called),
         "receivedAt": _moment(dossier.received_at),
         "dueAt": _moment(dossier.due),
         "finishedAt": _moment(dossier.finished_at),
-        "steps": _steps(dossier),
+        "steps": _steps(dossier, called),
         "supplement": _open_supplement(record) if dossier.status not in {*FINISHED, *_STOPPED} else None,
     }  # fmt: skip
     return {name: value for name, value in told.items() if value not in (None, "", [])}
 
 
-def _department(dossier: Dossier) -> str:
+def _department(dossier: Dossier, called: Callable[[str], str]) -> str:
     """Where it lies: with the agency to which it was handed on last and which is not done, else in the department."""
     with_others = [leg.hop.to_agency for leg in dossier.legs if leg.ended_at is None]
-    return with_others[-1] if with_others else _text(dossier.record.get("unit"))
+    return called(with_others[-1]) if with_others else _text(dossier.record.get("unit"))
 
 
-def _steps(dossier: Dossier) -> list[dict[str, Any]]:
+def _steps(dossier: Dossier, called: Callable[[str], str]) -> list[dict[str, Any]]:
     agency = _object(dossier.record.get("agency"))
     names = {dossier.lead: _text(agency.get("name"))}
     told: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ def _steps(dossier: Dossier) -> list[dict[str, Any]]:
         if not _is_told(step):
             continue
         event = step.told.event
-        office = names.get(event.agency) or event.agency
+        office = names.get(event.agency) or called(event.agency)
         text = _both(name_of(event.status or 0))
         one = {"at": _moment(event.said_at), "status": event.status, "text": text, "office": office}
         # The same office says the same again with every paper that moves: the first time counts.

@@ -16,6 +16,7 @@ from gateway.core.directory import System
 from gateway.core.dossiers.dossier import Dossier
 from gateway.core.file_link import file_link
 from gateway.ports import AdapterContext
+from gateway.relay.reception import door_of
 from gateway.store.scratch import Scratch
 from gateway.tongues import Tongues
 from gateway.trust.keyring import Keyring
@@ -35,11 +36,12 @@ def handed_out(
     port: int = 0,
     dossier: LookUp | None = None,
     course: LookUp | None = None,
+    agency_name: Callable[[str], str] = str,
 ) -> AdapterContext:
     """What one system's adapter may use; ``port``: where the gateway listens, where the settings leave it open.
 
     ``dossier`` looks up what this adapter may know of a dossier, ``course`` the same without its record; without them
-    none is known.
+    none is known. ``agency_name`` tells what an agency is called, by its code.
     """
     folder = settings.folder
     known = {name: look for name, look in (("dossier", dossier), ("course", course)) if look is not None}
@@ -58,6 +60,8 @@ def handed_out(
         link=lambda sha256, name: file_link(
             settings.public_url, keyring.signer, sha256, name, now=now(), days=settings.link_days
         ),
+        door=door_of(system, settings.public_url),
+        agency_name=agency_name,
         **known,
     )
 

@@ -218,8 +218,13 @@ class Steps:
         return handed_out(
             system, self.settings, self.keyring, now=self.clock.now, open_file=self.spool.open,
             new_sink=self.scratch.sink, port=self.port,
-            dossier=partial(self._dossier, system), course=partial(self._course, system),
+            dossier=partial(self._dossier, system), course=partial(self._course, system), agency_name=self._called,
         )  # fmt: skip
+
+    def _called(self, code: str) -> str:
+        """What an agency is called; the code of one that the directory does not know."""
+        agency = self.picture.directory.agency(code)
+        return code if agency is None else agency.name
 
     async def _dossier(self, system: System, code: str) -> Dossier | None:
         """What a system's adapter may know of a dossier."""

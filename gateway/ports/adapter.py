@@ -111,6 +111,10 @@ class AdapterContext:
     dossier: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
     #: The same without its record, which costs nothing to make.
     course: Callable[[str], Awaitable[Dossier | None]] = _no_dossier
+    #: The address at which the system's software calls the bus (see :class:`Answering`); empty outside a gateway.
+    door: str = ""
+    #: What an agency is called by its code or another one: its name in the directory; the code of an unknown one.
+    agency_name: Callable[[str], str] = str
 
 
 class Trying(Protocol):

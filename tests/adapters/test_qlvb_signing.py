@@ -124,6 +124,20 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({}, "https://lgsp.example/in/H33.16/dms"), ({"callback_url": "https://a.example/x"}, "https://a.example/x")],
+)
+async def test_the_software_is_told_to_call_back_at_its_own_door_unless_another_address_is_set(
+    desk: Desk, settings: dict[str, str], told: str
+) -> None:
+    context = desk.hands.context("qlvb_signing", {**desk.system.settings, **settings})
+    adapter = open_adapter(replace(context, door="https://lgsp.example/in/H33.16/dms/"))
+    await adapter.deliver(desk.draft(**FULL | {"draft": {"abstract": "x", "attachments": []}, "papers": []}))
+    await adapter.close()
+    assert desk.system.drafts["TK-1"].body["HccLinkAPI"] == told
+
+
 async def test_a_draft_goes_out_in_the_words_of_gui_ho_so_with_its_files(desk: Desk) -> None:
     desk.hands.files[hashlib.sha256(b"draft" * 1000).hexdigest()] = b"draft" * 1000
     adapter = desk.opened(callback_url="https://lgsp.example/in/H33.16/dms")

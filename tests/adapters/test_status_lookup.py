@@ -81,7 +81,9 @@ class Lookup:
         self.known: dict[str, Dossier] = {CODE: a_dossier()}
         self.delay = 0.0
         context = self.hands.context("status_lookup", {"answer_milliseconds": 10, **settings})
-        self.adapter: StatusLookup = open_adapter(replace(context, dossier=self.dossier, course=self.course))
+        self.adapter: StatusLookup = open_adapter(
+            replace(context, dossier=self.dossier, course=self.course, agency_name=lambda code: f"Chi nhánh {code}")
+        )
 
     async def course(self, code: str) -> Dossier | None:
         """As the dossier, but its record is not made."""
@@ -161,7 +163,7 @@ async def test_it_lies_with_the_agency_to_which_it_was_handed_on(lookup: Lookup)
                        hop=Hop(1, "H33.05", "H33.16"))  # fmt: skip
     lines = [*[step.told for step in base.steps], Told(9, "m9", "H33.05/dms", 0.0, hop)]
     lookup.known[CODE] = replace(dossier_of(CODE, lines), record=RECORD)
-    assert (await lookup.json(CODE, "345678"))[1]["department"] == "H33.16"
+    assert (await lookup.json(CODE, "345678"))[1]["department"] == "Chi nhánh H33.16"
 
 
 async def test_nothing_personal_is_told_to_anybody(lookup: Lookup) -> None:

@@ -57,9 +57,7 @@ def test_what_people_wrote_is_never_read_as_a_text_of_ours(said: str) -> None:
 
 
 def test_words_of_one_status_stand_before_the_usual_ones() -> None:
-    raw = (
-        b'[default]\nbody = {vi = "v {status}", en = "e {status}"}\n[status.9]\nbody = {vi = "xong", en = "done"}\n'
-    )
+    raw = b'[default]\nbody = {vi = "v {status}", en = "e {status}"}\n[status.9]\nbody = {vi = "xong", en = "done"}\n'
     (wording,) = read_wordings({"dossier.x": raw}, parts=frozenset({"body"}), names=PLACEHOLDERS, where="t").values()
     told = [notice_of({"data": {"status": {"code": code}}}, None) for code in (4, 9)]
     assert wording.said("body", told[0], {}) == Text("v Đang xử lý", "e Being processed")
@@ -73,6 +71,17 @@ _JSON = st.recursive(
         " agency text vi en charges payBefore dossier procedure".split()), inner, max_size=6),
     max_leaves=20,
 )  # fmt: skip
+
+
+def test_an_office_that_a_message_names_by_its_code_alone_is_called_by_its_name() -> None:
+    hop = {"to": {"code": "H33.16"}}
+
+    def said(**data: Any) -> tuple[str, str]:
+        values = notice_of({"data": {"hop": hop, **data}}, None, called={"H33.16": "Sở Mẫu"}.__getitem__).values
+        return values["office"].vi, values["department"].vi
+
+    assert said(agency={"code": "H33.16"}) == ("Sở Mẫu", "Sở Mẫu")
+    assert said(agency={"code": "H33.16", "name": "Sở khác"}, unit="Phòng Mẫu") == ("Sở khác", "Phòng Mẫu")
 
 
 @given(_JSON)

@@ -111,6 +111,10 @@ async def test_a_dossier_is_worked_out_by_itself_and_a_missed_deadline_told_once
     handed = await gateway._context(system).dossier(CODE.lower())
     assert handed is not None
     assert handed.record["dossierCode"] == CODE
+    context = gateway._context(system)
+    assert context.door.endswith("/in/H33.16/dms/")
+    assert context.agency_name("H33.16") == gateway.picture.directory.agencies["H33.16"].name
+    assert context.agency_name("H99.99") == "H99.99"
     strange = replace(system, agency="H33.99")
     assert await gateway._context(strange).dossier(CODE) is None
     assert await gateway._context(strange).course(CODE) is None

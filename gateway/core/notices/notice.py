@@ -6,7 +6,7 @@ words, its dates, what is asked for, and where to ask.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,8 +68,13 @@ def dossier_code(event: Mapping[str, Any]) -> str:
     return _text(_object(event.get("data")).get("dossierCode"), _LONGEST_NAME)
 
 
-def notice_of(event: Mapping[str, Any], dossier: Dossier | None, message: str = "") -> Notice:
-    """What ``event`` says, filled up from what is known of its dossier; ``message``: the key of its line there."""
+def notice_of(
+    event: Mapping[str, Any], dossier: Dossier | None, message: str = "", *, called: Callable[[str], str] = str
+) -> Notice:
+    """What ``event`` says, filled up from what is known of its dossier; ``message``: the key of its line there.
+
+    ``called``: what an agency is called by its code, where the message does not say it.
+    """
     data = _object(event.get("data"))
     record = _object(dossier.record) if dossier is not None else {}
     inner = _object(data.get("dossier"))  # dossier.forwarded says what the dossier is in a member of its own
@@ -81,8 +86,8 @@ def notice_of(event: Mapping[str, Any], dossier: Dossier | None, message: str = 
         "procedure": _both(_first(_object(each.get("procedure")).get("name") for each in (data, inner, record))),
         "status": name_of(status) if status is not None else _NOTHING,
         "due": _both(_due(data, inner, record, dossier)),
-        "office": _both(_office(data, record, dossier)),
-        "department": _both(_department(data)),
+        "office": _both(_office(data, record, dossier, called)),
+        "department": _both(_department(data, called)),
         "told": _told(data),
         **asked,
     }
@@ -125,15 +130,20 @@ def _is_registration(data: Mapping[str, Any]) -> bool:
     return "procedure" in data
 
 
-def _office(data: Mapping[str, Any], record: Mapping[str, Any], dossier: Dossier | None) -> str:
+def _office(
+    data: Mapping[str, Any], record: Mapping[str, Any], dossier: Dossier | None, called: Callable[[str], str]
+) -> str:
     agencies = [_object(each.get("agency")) for each in (data, record)]
     codes = (each.get("code") for each in agencies)
-    return _first(each.get("name") for each in agencies) or _first(codes) or (dossier.lead if dossier else "")
+    name = _first(each.get("name") for each in agencies)
+    code = "" if name else _first(codes) or (dossier.lead if dossier else "")
+    return called(code) if code else name
 
 
-def _department(data: Mapping[str, Any]) -> str:
+def _department(data: Mapping[str, Any], called: Callable[[str], str]) -> str:
     to = _object(_object(data.get("hop")).get("to"))
-    return _first((to.get("name"), data.get("department"), data.get("unit"), to.get("code")))
+    code = _first((to.get("code"),))
+    return _first((to.get("name"), data.get("department"), data.get("unit"))) or (called(code) if code else "")
 
 
 def _told(data: Mapping[str, Any]) -> Text:
