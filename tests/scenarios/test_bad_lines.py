@@ -30,7 +30,7 @@ from gateway.relay.reception import door_at
 from tests.deploy.reading import DEPLOY
 
 SEED: Final = 7
-DOSSIERS: Final = 3
+DOSSIERS: Final = 2
 SIZE: Final = 300_000
 #: Lines of offices are narrow; those that carry 300 kB are away longer and cut more often, but a little wider.
 OFFICE: Final = Profile.read("offline:0.3,rate:128kbit,latency:5ms,cut:80k,window:2500ms")
@@ -38,7 +38,7 @@ SCHOOL: Final = Profile.read("offline:0.4,rate:1Mbit,latency:20ms,cut:70k,window
 PLACES: Final = {"dvcqg": OFFICE, "onestop": OFFICE, "onestop_wso2": OFFICE, "inbox": SCHOOL}
 #: A test has no time for the waits of a province.
 RETRY: Final = {"first": "200ms", "factor": 1.5, "cap": "1s", "deadline": "1d"}
-WITHIN: Final = 55
+WITHIN: Final = 90
 
 
 @dataclass
@@ -139,4 +139,4 @@ async def test_dossiers_and_files_are_whole_and_single_whatever_the_lines_do(pro
     assert table.violations == []
     # The lines were as bad as they were to be.
     lines = [*province.near, *(line for each in province.stood for line in each.lines)]
-    assert sum(line.cuts for line in lines) > 10
+    assert sum(line.cuts for line in lines) > 5

@@ -17,6 +17,7 @@ from gateway.cli.mocked.cast import Cast
 from gateway.cli.mocked.counters import Counter, sent
 from gateway.cli.mocked.desk import AWAY
 from gateway.cli.mocked.fate import Fate
+from gateway.cli.mocked.waiting import by_now, is_answered, is_positive, not_yet, until
 from gateway.compose import stand_in
 
 #: National software counts in whole seconds: what comes later must be later.
@@ -68,12 +69,12 @@ class Life:
         if self.fate.origin == "portal":
             item = cast.portal.filed(stand_in("dvcqg").an_item(code, SoDienThoai=_APPLICANT["phone"]))
             note = cast.tally.bring(
-                "dossier", code, taken=_not_yet, seen=lambda: cast.posted(code, _FILED, "TrangThaiHoSo", "1")
+                "dossier", code, taken=not_yet, seen=lambda: cast.posted(code, _FILED, "TrangThaiHoSo", "1")
             )
             await self._until_yes(lambda: cast.portal_calls.file(item))
-            note.taken = _by_now
+            note.taken = by_now
             self.told("portal", code, "filed")
-            await _until(lambda: self._counter.knows(code))
+            await until(lambda: self._counter.knows(code))
         else:
             cast.tally.bring("dossier", code, taken=self._is_sent, seen=cast.at_portal(code))
         await self._do("received", lambda: self._counter.receive(code))
@@ -109,7 +110,7 @@ class Life:
         seen = cast.entry_at_portal(code, named, is_answered=False)
         cast.tally.bring("supplement", f"{code} {named}", seen=seen, taken=self._is_sent)
         if seen is not None:
-            await _until(lambda: bool(seen()))
+            await until(lambda: bool(seen()))
         if self.fate.origin == "portal":
             await asyncio.sleep(_SECOND)
             await self._answered_at_portal(named)
@@ -127,7 +128,7 @@ class Life:
         told = {**kept, "TrangThaiHoSo": "4", "DanhSachHoSoBoSung": entries}
         await self._until_yes(lambda: self.cast.portal_calls.file(told))
         book = self._counter.software.dossiers
-        await _until(lambda: _is_answered(book[code].item.get("DanhSachHoSoBoSung") or [], named))
+        await until(lambda: is_answered(book[code].item.get("DanhSachHoSoBoSung") or [], named))
 
     async def _ended(self) -> None:
         code, reason = self.fate.code, self.fate.reason
@@ -163,7 +164,7 @@ class Life:
         yes = await self._patient_payment(notice_id, is_bad=False)
         cast.tally.bring("payment", f"{code} {notice_id}", taken=lambda: yes, seen=came)
         self.told("bank", code, "paid")
-        await _until(lambda: bool(came()))
+        await until(lambda: bool(came()))
 
     async def _patient_payment(self, notice: str, *, is_bad: bool) -> bool:
         """Whether the bus said yes to what the bank told; it calls until it is answered."""
@@ -196,10 +197,10 @@ class Life:
                 "applicant": {"name": _APPLICANT["name"]},
             }  # fmt: skip
             is_there = partial(cast.signing.drafts.__contains__, request)
-            note = cast.tally.bring("draft", request, taken=_not_yet, seen=is_there)
+            note = cast.tally.bring("draft", request, taken=not_yet, seen=is_there)
             await centre.say("signing.requested", data, to="H33.02", subject=code)
-            note.taken = _by_now
-            await _until(is_there)
+            note.taken = by_now
+            await until(is_there)
             reason = "Sai căn cứ, đề nghị sửa" if outcome == "03" else ""
             file = result if outcome in {"01", "02"} else None
             await self._until_taken(partial(cast.signing.sign, request, outcome, file, reason=reason))
@@ -208,7 +209,7 @@ class Life:
                 return centre.found("signing.completed", lambda said: said.get("requestId") == each)
 
             cast.tally.bring("signing", f"{request} {outcome}", seen=came)
-            await _until(lambda: bool(came()))
+            await until(lambda: bool(came()))
             self.told("signing", code, outcome)
         return result
 
@@ -235,10 +236,10 @@ class Life:
         order = f"{code}-1"
         data = {"dossierCode": code, "orderNumber": order, "kind": "result",
                 "sender": _APPLICANT, "receiver": _APPLICANT}  # fmt: skip
-        note = cast.tally.bring("order", order, taken=_not_yet, seen=lambda: int(order in cast.post.orders))
+        note = cast.tally.bring("order", order, taken=not_yet, seen=lambda: int(order in cast.post.orders))
         await centre.say("post.ordered", data, to="H33.91", subject=order)
-        note.taken = _by_now
-        await _until(lambda: order in cast.post.orders)
+        note.taken = by_now
+        await until(lambda: order in cast.post.orders)
         for event, words in (("NHAN", "Đã nhận gửi"), ("PHAT", "Phát thành công")):
             cast.post.move(order, event, words)
 
@@ -247,7 +248,7 @@ class Life:
                     "post.tracked", lambda said: said["orderNumber"] == order and said["event"]["code"] == each
                 )
 
-            cast.tally.bring("tracking", f"{order} {event}", taken=partial(_is_positive, came), seen=came)
+            cast.tally.bring("tracking", f"{order} {event}", taken=partial(is_positive, came), seen=came)
             self.told("post", code, event)
 
     # ---------------------------------------------------------------------------------------------------- waiting
@@ -289,24 +290,3 @@ class Life:
             except (*AWAY, ValueError):
                 pass  # the line is away, or the answer was cut
             await asyncio.sleep(2 * _LOOK)
-
-
-async def _until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - software in small rings no bell
-        await asyncio.sleep(_LOOK)
-
-
-def _not_yet() -> bool:
-    return False
-
-
-def _by_now() -> bool:
-    return True
-
-
-def _is_positive(times: Callable[[], int]) -> bool:
-    return times() > 0
-
-
-def _is_answered(rows: list[dict[str, Any]], named: str) -> bool:
-    return any(each.get("HoSoBoSungId") == named and each.get("NgayTiepNhanBoSung") for each in rows)

@@ -93,7 +93,7 @@ async def standing(
         if profile is not None:
             ports: dict[int, int] = {}
             for port in sorted(_ports(made.settings)):
-                link = await stack.enter_async_context(a_bad_line("127.0.0.1", port, profile, seed + port))
+                link = await stack.enter_async_context(a_bad_line("127.0.0.1", port, profile, seed + len(ports)))
                 made.lines.append(link)
                 ports[port] = link.port
             made.settings = _moved(made.settings, ports)
