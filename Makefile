@@ -17,7 +17,7 @@ ROUNDS ?= 50
 JOBS ?= 2
 BENCH ?=
 
-.PHONY: help setup check test kill chaos bench bench-cluster bench-documents bench-directory large faults demo run states lock clean
+.PHONY: help setup check test kill chaos bench bench-cluster bench-documents bench-directory large lines faults demo run states lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sort -u | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ bench-documents: $(STAMP) ## documents of 200 KB from a folder to the national a
 
 bench-directory: $(STAMP) ## a directory of 120,000 agencies: start, memory, look-ups and searches
 	$(BIN)/python -m tests.measure_directory
+
+lines: $(STAMP) ## dossiers and uploads behind lines that are away, narrow and cut: nothing lost, nothing doubled
+	$(BIN)/python -m pytest -q tests/soak/bad_lines.py
 
 large: $(STAMP) ## a document with an attachment of MEGABYTES (150) from folder to folder: time and memory it takes
 	$(BIN)/python -m tests.measure_edxml_memory --megabytes $(or $(MEGABYTES),150)

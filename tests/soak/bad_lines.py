@@ -1,4 +1,4 @@
-"""A real gateway, offices behind lines that are away half the time, narrow and cut: nothing lost, nothing doubled."""
+"""Offices behind lines that are away half the time, narrow and cut: nothing is lost, nothing doubled."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Runs that take longer than a suite may: each has a make target of its own."""
