@@ -13,8 +13,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PROVINCE ?= var/province
 ROUNDS ?= 50
-# Processes that share the suite; a file is never split.
-JOBS ?= 2
+# Processes that share the suite; a file is never split. One more than the usual two cores: many tests wait.
+JOBS ?= 3
 BENCH ?=
 
 .PHONY: help setup check test kill chaos bench bench-cluster bench-documents bench-directory large lines faults demo run states lock clean
