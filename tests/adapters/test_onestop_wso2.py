@@ -127,7 +127,8 @@ async def test_a_secret_that_can_be_guessed_opens_no_door(it: Facing, tmp_path: 
 
 def test_of_a_call_for_a_token_no_more_than_a_form_is_read(it: Facing) -> None:
     def most(path: str) -> int | None:
-        return it.adapter.gate.most(Call("POST", path, {}, {}, InMemory(b""), "10.0.0.1"))
+        found: int | None = it.adapter.gate.most(Call("POST", path, {}, {}, InMemory(b""), "10.0.0.1"))
+        return found
 
     assert most("token") == most("/x/Token/") == 16 << 10
     assert most("Document/SyncDocument") is None

@@ -45,7 +45,7 @@ async def test_other_words_about_the_dossier_are_told_too(it: Facing, member: st
 
 async def test_a_document_that_comes_back_in_the_same_words_is_told_again_and_a_repeat_is_not(it: Facing) -> None:
     stopped = {"IsReturned": True, "ReturnNote": "Lý do mẫu"}
-    told = ({}, {}, stopped, {}, {}, stopped, {})
+    told: tuple[dict[str, Any], ...] = ({}, {}, stopped, {}, {}, stopped, {})
     statuses = [(await tell(it, **members)).status for members in told]
     assert statuses == [4, 4, 8, 4, 4, 8, 4]
     assert len(it.bus.taken) == 5

@@ -47,7 +47,9 @@ class ExposedCluster:
     def copied(self, folder: Path) -> Exposed:
         """A fleet of its own, not served yet."""
         fleet = self.cluster.copied(folder)
-        return Exposed(folder, fleet.port, free_port(), size=self.cluster.size, servers=self.servers, told=fleet.sink_port)
+        return Exposed(
+            folder, fleet.port, free_port(), size=self.cluster.size, servers=self.servers, told=fleet.sink_port
+        )
 
 
 @dataclass(slots=True)
