@@ -74,6 +74,7 @@ EVENTS: Final[dict[str, str]] = {
     "register.claimed": "a system told of an item of a register first: it is its provider from now on",
     "register.second-provider": "another system told of an item that has a provider: refused until an approver decides",
     "query.ended": "a query was answered, had no answer, or was not answered: who asked whom, and the outcome",
+    "payment.date-unproven": "a bank's notices are taken though their checksum does not cover when they were paid",
     "query.failed": "a provider did not answer a query, or not as its contract says; the kind of failure alone",
     "upload.kept": "a file came whole; the system that uploaded it may name it",
     "upload.refused": "a file came whole, but is not the one that was announced; it was dropped",

@@ -88,7 +88,7 @@ def test_a_whole_province_lives_at_a_real_gateway_behind_lines_that_are_bad(tmp_
                 return (
                     {"H33.01/onestop", "H33.01/app", "H33.07/onestop", "H33.16/dms", "H33.05/dms"} <= reached
                     and {"H33.07.03/dms", "H33.16/dms"} <= sent
-                    and {"filed", "received", "worked-on", "issued", "handed-over", "returned"} <= deeds
+                    and {"filed", "received", "worked-on", "issued", "handed-over", "returned", "over"} <= deeds
                 )
 
             mock.until(happened)

@@ -60,6 +60,7 @@ class Life:
                 await self._posted()
             await self._do("handed-over", lambda: self._counter.hand_over(fate.code))
         cast.tally.bring("status", fate.code, seen=cast.ends_as(fate.code, fate.last_status), taken=self._is_sent)
+        self.told("office", fate.code, "over")
 
     # ------------------------------------------------------------------------------------------------- the parts
 
