@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from adapters.vnpost.notes import Notes
 from adapters.vnpost.tracking import Terms, Tracked, Tracking, is_token, page_of
 from gateway.calls.account import succeeded
 from gateway.calls.address import check_url
 from gateway.calls.caller import Answer, Caller
 from gateway.calls.granted import Pass
+from gateway.calls.notes import Notes
 from gateway.calls.wire import Wire
 from gateway.core.brought import Bringer
 from gateway.core.faults import PermanentFailure, Text, TimedOut, TransientFailure
@@ -142,7 +142,7 @@ class VnPost:
         if not is_token(token):
             return
         try:
-            await asyncio.to_thread(self._notes.add, token, self._context.now(), refusal)
+            await asyncio.to_thread(self._notes.settle, token, self._context.now(), refusal)
         except OSError as error:
             raise TransientFailure(f"the notes cannot be written: {_told(error)}") from None
         self._waiting.pop(token, None)

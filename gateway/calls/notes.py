@@ -26,6 +26,8 @@ class Notes:
         self._file = file
         self._read: tuple[int, int] = (0, 0)
         self._done: set[str] = set()
+        self._refused: set[str] = set()
+        self._last: dict[str, str] = {}
         self._marks: dict[str, Any] = {}
         self._turn = threading.Lock()
 
@@ -35,19 +37,31 @@ class Notes:
             self._catch_up()
             return frozenset(self._done)
 
+    def refused(self) -> frozenset[str]:
+        """Tokens of what is done with because the bus would not have it."""
+        with self._turn:
+            self._catch_up()
+            return frozenset(self._refused)
+
+    def last(self, about: str) -> str | None:
+        """The token that was settled last of all about one thing; None where none was."""
+        with self._turn:
+            self._catch_up()
+            return self._last.get(about)
+
     def mark(self, name: str) -> Any:
         """How far the list ``name`` was read; None where that was never noted."""
         with self._turn:
             self._catch_up()
             return self._marks.get(name)
 
-    def settle(self, token: str, at: float, refusal: tuple[str, Text] | None = None) -> None:
-        """Note an item once; with a refusal, why, in words for whoever looks."""
+    def settle(self, token: str, at: float, refusal: tuple[str, Text] | None = None, *, about: str = "") -> None:
+        """Note an item once; with a refusal, why, in words for whoever looks. ``about``: the thing it tells of."""
         with self._turn:
             self._catch_up()
             if token not in self._done:
                 reason = {} if refusal is None else {"refused": refusal[0], "vi": refusal[1].vi, "en": refusal[1].en}
-                self._add({"token": token, "at": at, **reason})
+                self._add({"token": token, "at": at, **({"about": about} if about else {}), **reason})
 
     def advance(self, name: str, mark: Any, at: float) -> None:
         """Note how far a list was read."""
@@ -69,7 +83,8 @@ class Notes:
                 state = os.fstat(file.fileno())
                 inode, at = self._read
                 if inode != state.st_ino or state.st_size < at:
-                    self._done, self._marks, at = set(), {}, 0
+                    self._forget()
+                    at = 0
                 file.seek(at)
                 for line in file:
                     if not line.endswith(b"\n"):
@@ -78,11 +93,18 @@ class Notes:
                     self._learn(_fact(line))
                 self._read = (state.st_ino, at)
         except FileNotFoundError:
-            self._read, self._done, self._marks = (0, 0), set(), {}
+            self._forget()
+
+    def _forget(self) -> None:
+        self._read, self._done, self._refused, self._last, self._marks = (0, 0), set(), set(), {}, {}
 
     def _learn(self, fact: Mapping[str, Any]) -> None:
         if isinstance(fact.get("token"), str):
             self._done.add(fact["token"])
+            if "refused" in fact:
+                self._refused.add(fact["token"])
+            if isinstance(fact.get("about"), str):
+                self._last[fact["about"]] = fact["token"]
         elif isinstance(fact.get("mark"), str):
             self._marks[fact["mark"]] = fact.get("is")
 

@@ -353,7 +353,7 @@ async def test_notes_that_are_lost_lose_nothing_an_event_is_the_same_message_aga
 async def test_notes_that_grew_large_are_thinned_of_what_is_too_old_to_be_listed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from adapters.vnpost import notes
+    from gateway.calls import notes
 
     monkeypatch.setattr(notes, "_LARGE", 100)
     desk.post.move("DH-1", "1", "…")

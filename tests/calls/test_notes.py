@@ -20,9 +20,19 @@ def test_what_one_notes_another_sees_and_a_process_after_it(tmp_path: Path) -> N
     one.settle("t1", 3.0)
     for each in (one, other, Notes(tmp_path / "x/n.jsonl")):
         assert (each.done(), each.mark("a")) == (frozenset({"t1", "t2"}), 5.0)
+        assert each.refused() == {"t2"}
     lines = (tmp_path / "x/n.jsonl").read_text("utf-8").splitlines()
     assert len(lines) == 3
     assert "Lý do" in lines[1]
+
+
+def test_of_several_that_tell_of_one_thing_the_last_is_known(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "n.jsonl")
+    notes.settle("t1", 1.0, about="a")
+    notes.settle("t2", 2.0, ("no-agreement", Text("Lý do", "Reason")), about="a")
+    notes.settle("t3", 3.0)
+    for each in (notes, Notes(tmp_path / "n.jsonl")):
+        assert (each.last("a"), each.last("b")) == ("t2", None)
 
 
 def test_a_line_that_was_cut_off_hides_nothing(tmp_path: Path) -> None:
